@@ -1,0 +1,42 @@
+# Everything that a newcomer needs. `make` alone lists it.
+PYTHON ?= python3
+VENV = .venv
+BIN = $(VENV)/bin
+
+.PHONY: help run test bench words lock clean
+
+help:  ## This list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+run: $(VENV)/run  ## Set everything up and serve; prints where to look
+	@$(BIN)/python -m bot run
+
+test: $(VENV)/test  ## The whole test run
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench: $(VENV)/test  ## Turns a second and CPU a turn, against a baseline in the same run
+	@$(BIN)/python -m tests.benchmarks
+
+words: $(VENV)/test  ## Extract the texts and bring the catalogues up to date
+	@$(BIN)/python -m locales.update
+
+lock: $(VENV)/run  ## Pin the requirements anew, with hashes
+	@$(BIN)/pip install --quiet uv
+	@for set in run test; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements/$$set.in -o requirements/$$set.txt; done
+
+clean:  ## Remove the virtual environment; the data stays
+	rm -rf $(VENV)
+
+$(VENV)/run: requirements/run.txt
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what the bot needs (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/test: requirements/test.txt $(VENV)/run
+	@echo "Installing what the tests need (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@

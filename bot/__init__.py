@@ -1,0 +1,1 @@
+"""The machine: hears, sends, keeps time, serves pages; no rules."""

@@ -1,0 +1,136 @@
+"""The composition root: the only module that sees everything."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bot import clock
+from bot.channels import Channel
+from bot.channels.telegram import Telegram
+from bot.channels.webchat import WebChat
+from bot.intake import Intake
+from bot.pace import Pace
+from bot.sender import Sender
+from bot.settings import Settings
+from bot.web.server import serve
+from handlers.account import consent, conversation, mydata, people, profile, village
+from handlers.approval import conversation as approval
+from handlers.approval import invitation, newvillage, signing
+from handlers.assessment import conversation as assessment
+from handlers.assessment import evidence, family, review, status
+from handlers.router import Router
+from handlers.titles.published import publish_built_in
+from locales import Reader
+from storage.database import Database
+from storage.files import FileStore
+
+SLICES = (
+    conversation, consent, profile, people, village, mydata,
+    assessment, evidence, family, review, status,
+    approval, invitation, signing, newvillage,
+)  # fmt: skip
+BURST = 40
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def all_routes() -> Router:
+    """Every named call of every slice."""
+    return Router().include(*(part.router for part in SLICES))
+
+
+@dataclass
+class App:
+    """The whole bot on one database."""
+
+    settings: Settings
+    database: Database
+    files: FileStore
+    router: Router
+    sender: Sender
+    intake: Intake
+    channels: dict[str, Channel]
+
+    @asynccontextmanager
+    async def running(self, http: bool = True) -> AsyncIterator["App"]:
+        """Sends, keeps time, listens; ends by finishing what is in hand."""
+        async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
+            loops = [tasks.create_task(self.sender.run()), tasks.create_task(clock.run(self.database, self.intake.now))]
+            if http:
+                await stack.enter_async_context(serve(self.settings, self.database, self.channels, self.intake.receive))
+            try:
+                for channel in self.channels.values():
+                    await channel.start(self.intake.receive)
+                yield self
+            finally:
+                for channel in self.channels.values():
+                    await channel.stop()
+                await self.sender.drain()
+                for loop in loops:
+                    loop.cancel()
+
+
+def build(
+    settings: Settings,
+    database: Database,
+    channels: Iterable[Channel] | None = None,
+    now: Callable[[], datetime] = utc_now,
+    clock: Callable[[], float] = time.monotonic,
+) -> App:
+    """Puts the parts together. Raises SettingProblem or ChannelProblem."""
+    files = FileStore(settings.data_dir / "evidence")
+    router = all_routes()
+    sender = Sender(database, files, now)
+    pace = Pace(settings.messages_per_minute, BURST, clock)
+    intake = Intake(database, router, files, sender, pace, now, settings.association_name)
+    named = {channel.name: channel for channel in (channels if channels is not None else _channels(settings, database, files))}
+    sender.channels = intake.channels = named
+    return App(settings, database, files, router, sender, intake, named)
+
+
+async def prepare(database: Database, now: datetime) -> None:
+    """Brings the database up to date; a new one gets the criteria that come with the program."""
+    await database.upgrade()
+    async with database.transaction() as session:
+        await publish_built_in(session, now)
+
+
+def _channels(settings: Settings, database: Database, files: FileStore) -> list[Channel]:
+    """The channels that the settings switch on: one line each."""
+    channels: list[Channel] = [WebChat(database, files, _secret(settings), settings.web_address)]
+    if token := settings.telegram_bot_token.get_secret_value():
+        channels.append(
+            Telegram(
+                token,
+                settings.telegram_api_url,
+                settings.public_url or None,
+                settings.telegram_webhook_secret.get_secret_value() or None,
+                menu,
+            )
+        )
+    return channels
+
+
+def menu(language: str) -> list[tuple[str, str]]:
+    """The commands with their meaning, for a platform's menu."""
+    reader = Reader(language)
+    return [(name, text.render(reader)) for name, text in conversation.COMMANDS.items()]
+
+
+def _secret(settings: Settings) -> bytes:
+    """The key that signs cookies: set, or made once and kept."""
+    if given := settings.secret_key.get_secret_value():
+        return given.encode()
+    path = settings.data_dir / "secret_key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32))
+    return path.read_text().strip().encode()

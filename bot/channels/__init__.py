@@ -1,0 +1,115 @@
+"""The contract of a channel: one way to hear and to speak. What a channel can do is data."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+
+from handlers.incoming import Incoming, Sent
+
+Receive = Callable[[Incoming], Awaitable["Receipt"]]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of an incoming message: `again` where it had been heard before, `busy` where it was not taken."""
+
+    again: bool = False
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class Can:
+    """What a channel can do."""
+
+    text_limit: int  # UTF-16 units
+    buttons: bool = True
+    edits: bool = True
+    files: bool = True
+    keeps_history: bool = True  # the platform shows what was said before; otherwise we do
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file to be shown: a picture, or a document with its name."""
+
+    kind: str  # photo | file
+    content: bytes
+    name: str
+    media_type: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One message for one chat, in that reader's words."""
+
+    chat: str  # the address without the channel's name
+    delivery_id: int
+    text: str
+    buttons: tuple[tuple[tuple[str, str], ...], ...] = ()  # rows of (label, token)
+    attachment: Attachment | None = None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of a message that was sent: None keeps its text."""
+
+    chat: str
+    delivery_id: int  # the delivery whose message changes
+    message_id: str
+    text: str | None
+    buttons: tuple[tuple[tuple[str, str], ...], ...] = ()
+
+
+class SendError(Exception):
+    """This message will never arrive; the reason is for the log."""
+
+
+class TryAgain(SendError):
+    """Not now; `after` seconds from now."""
+
+    def __init__(self, reason: str, after: float) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class Unreachable(SendError):
+    """The person cannot be reached at this address any more."""
+
+
+class NotFetched(Exception):
+    """A file that a person sent could not be fetched from the platform."""
+
+
+class Channel(Protocol):
+    """One way to hear and to speak."""
+
+    name: str
+    can: Can
+
+    def routes(self, receive: Receive) -> Iterable[web.RouteDef]:
+        """What this channel serves over HTTP: its webhook, its page."""
+
+    async def start(self, receive: Receive) -> None:
+        """Begins to hear; every message goes through `receive`, whose return means that it is safe."""
+
+    async def stop(self) -> None:
+        """Stops hearing; what is in hand is finished."""
+
+    async def send(self, message: Outgoing) -> str:
+        """Sends, and gives the platform's name for the message. Raises TryAgain, Unreachable or SendError."""
+
+    async def edit(self, change: Edit) -> None:
+        """Changes a sent message. Raises like `send`."""
+
+    async def fetch(self, sent: Sent) -> bytes:
+        """The content of a file that a person sent. Raises NotFetched."""
+
+    def link(self, payload: str) -> str | None:
+        """The address that opens this channel with a payload, if it has one."""
+
+
+class ChannelProblem(Exception):
+    """A channel's settings cannot be right; one line that names the setting."""

@@ -1,0 +1,69 @@
+"""Brings what a platform delivers to `receive`, and says whether it is safe there."""
+
+import asyncio
+import contextlib
+import logging
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from bot.channels import Receive
+from handlers.incoming import Incoming
+
+Update = dict[str, Any]
+Understand = Callable[[Update], Incoming | None]
+Thank = Callable[[str], Coroutine[Any, Any, None]]
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+
+
+class Hearing:
+    """`understand` raises one of MALFORMED where an update cannot be read; `thank` acknowledges a press."""
+
+    def __init__(self, understand: Understand, thank: Thank, log: logging.Logger) -> None:
+        self.understand, self.thank, self.log = understand, thank, log
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    def parse(self, update: Update) -> Incoming | None:
+        """What was meant; None where it is nothing for us, or cannot be read."""
+        try:
+            return self.understand(update)
+        except MALFORMED as error:
+            extra = {"action": "parse_failed", "update": update.get("update_id")} | _where(error)
+            self.log.error("update not readable", extra=extra)
+            return None
+
+    async def take(self, receive: Receive, update: Update) -> bool:
+        """Like `hear`. Goes on where the caller hangs up."""
+        incoming = self.parse(update)
+        return incoming is None or await asyncio.shield(self._soon(self.hear(receive, incoming)))
+
+    async def hear(self, receive: Receive, incoming: Incoming) -> bool:
+        """Whether it was taken; if not, it must come again."""
+        try:
+            receipt = await receive(incoming)
+        except Exception as error:
+            self.log.error("message not taken", extra={"action": "receive_failed"} | _where(error))
+            return False
+        if incoming.origin and not receipt.busy:
+            self._soon(self.thank(incoming.origin))
+        return not receipt.busy
+
+    async def finish(self, seconds: float) -> None:
+        """Waits for what is in hand."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.tasks:
+                    await asyncio.wait(self.tasks)
+        for task in self.tasks:
+            task.cancel()
+
+    def _soon(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+
+def _where(error: Exception) -> dict[str, Any]:
+    """The kind of an error and its place, without its message: the database's errors quote what was being written."""
+    return {"error": type(error).__name__, "where": traceback.format_tb(error.__traceback__)}

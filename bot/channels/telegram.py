@@ -1,0 +1,297 @@
+"""Telegram: hears by polling or by webhook, speaks through the Bot API; the only module that knows its driver."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+from telegram import Bot, BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, Message
+from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, TelegramError
+from telegram.request import HTTPXRequest
+
+from bot.channels import Can, ChannelProblem, Edit, NotFetched, Outgoing, Receive, SendError, TryAgain, Unreachable
+from bot.channels.cutting import Piece, pieces
+from bot.channels.hearing import Hearing
+from bot.channels.polling import Polling, patiently
+from bot.channels.telegram_updates import understood
+from bot.channels.webhook import webhook
+from handlers.incoming import Incoming, Sent
+
+log = logging.getLogger("bot.telegram")
+PATH = "/telegram/webhook"
+HEADER = "X-Telegram-Bot-Api-Secret-Token"
+ALLOWED = ["message", "edited_message", "callback_query"]
+LARGEST_FILE = 20 * 1024 * 1024  # bytes
+CAPTION_LIMIT = 1024
+PATIENCE, STOP_SECONDS = 10, 10
+HARMLESS = ("message is not modified", "message to edit not found", "message can't be edited")
+NOT_ACCEPTED = "TELEGRAM_BOT_TOKEN: Telegram does not accept this token"
+Buttons = tuple[tuple[tuple[str, str], ...], ...]
+
+
+class _Slower(TelegramError):
+    """Telegram asks to wait."""
+
+    def __init__(self, after: float) -> None:
+        super().__init__(f"asked to wait {after:g} s")
+        self.after = after
+
+
+class _Request(HTTPXRequest):
+    """Reads for itself how long to wait: the driver's own error warns that its type will change."""
+
+    async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
+        code, payload = await super().do_request(*args, **kwargs)
+        if code == HTTPStatus.TOO_MANY_REQUESTS:
+            raise _Slower(_seconds(payload))
+        return code, payload
+
+
+class Telegram:
+    name = "telegram"
+    can = Can(text_limit=4096)
+
+    def __init__(
+        self,
+        token: str,
+        api_url: str = "https://api.telegram.org",
+        public_url: str | None = None,
+        webhook_secret: str | None = None,
+        commands: Callable[[str], list[tuple[str, str]]] | None = None,
+    ) -> None:
+        if public_url and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", webhook_secret or ""):
+            raise ChannelProblem("TELEGRAM_WEBHOOK_SECRET: needed with PUBLIC_URL; 1 to 256 letters, digits, - and _")
+        if not re.fullmatch(r"\d+:[A-Za-z0-9_-]+", token):
+            raise ChannelProblem(NOT_ACCEPTED)
+        self.token, self.public_url, self.secret, self.commands = token, public_url, webhook_secret or "", commands
+        _hush()
+        hearing = _Request(connection_pool_size=2, connect_timeout=PATIENCE)
+        speaking = _Request(connection_pool_size=64, connect_timeout=PATIENCE, read_timeout=20, pool_timeout=20)
+        self.requests = (hearing, speaking)
+        self.bot = Bot(token, f"{api_url}/bot", f"{api_url}/file/bot", speaking, hearing)
+        self.username: str | None = None
+        self.hearing, self.speaking = False, 0
+        self.begun: dict[int, int] = {}  # deliveries of which only so many pieces have arrived
+        self.polling: Polling | None = None
+        self.loop: asyncio.Task[None] | None = None
+        self.heard = Hearing(understood, self._acknowledge, log)
+
+    def routes(self, receive: Receive) -> Iterable[web.RouteDef]:
+        async def take(update: dict[str, Any]) -> bool:
+            return self.hearing and await self.heard.take(receive, update)
+
+        return [web.post(PATH, webhook(HEADER, self.secret, take, log))] if self.public_url else []
+
+    async def start(self, receive: Receive) -> None:
+        """Raises ChannelProblem where the token is refused; any other trouble is logged and tried again."""
+        self.polling = None if self.public_url else Polling(self._updates, self.parse, partial(self.heard.hear, receive))
+        self.hearing, connected = True, False
+        await asyncio.gather(*(request.initialize() for request in self.requests))
+        try:
+            connected = await self._connect()
+        except InvalidToken:
+            # The driver's message and its traceback may carry the token.
+            raise ChannelProblem(NOT_ACCEPTED) from None
+        except TelegramError as error:
+            self._trouble(error)
+        self.loop = asyncio.create_task(self._listen(self.polling, connected))
+
+    async def stop(self) -> None:
+        """What was heard before can still be answered."""
+        self.hearing = False
+        if self.loop:
+            self.loop.cancel()
+            await asyncio.wait([self.loop])
+        if self.polling:
+            await self.polling.stop(STOP_SECONDS)
+        await self.heard.finish(STOP_SECONDS)
+        await self.requests[0].shutdown()
+        await self._close_if_idle()
+
+    async def send(self, message: Outgoing) -> str:
+        parts, name = pieces(message, self.can.text_limit, CAPTION_LIMIT), ""
+        begun = self.begun.pop(message.delivery_id, 0)
+        try:
+            async with self._driver():
+                for number, piece in enumerate(parts[begun:], begun + 1):
+                    keyboard = _keyboard(message.buttons) if number == len(parts) else None
+                    name = str((await self._say(message.chat, piece, keyboard)).message_id)
+                    begun = number
+        except TryAgain:
+            if begun:
+                self.begun[message.delivery_id] = begun
+            raise
+        return name
+
+    async def edit(self, change: Edit) -> None:
+        async with self._driver():
+            try:
+                await self._rewrite(change)
+            except BadRequest as error:
+                if not error.message.lower().startswith(HARMLESS):
+                    raise
+                log.debug("nothing to edit", extra={"action": "edit_idle", "reason": error.message})
+
+    async def fetch(self, sent: Sent) -> bytes:
+        if sent.reference is None or (sent.size or 0) > LARGEST_FILE:
+            raise NotFetched("nothing to fetch, or too much")
+        try:
+            async with self._driver():
+                file = await self.bot.get_file(sent.reference)
+                if (file.file_size or 0) > LARGEST_FILE:
+                    raise NotFetched("too big")
+                content = bytes(await file.download_as_bytearray(read_timeout=60))
+        except NotFetched:
+            raise
+        except Exception as error:
+            raise NotFetched(self._reason(error)) from error
+        if len(content) > LARGEST_FILE:
+            raise NotFetched("too big")
+        return content
+
+    def link(self, payload: str) -> str | None:
+        if self.username is None:
+            return None
+        return f"https://t.me/{self.username}" + (f"?start={payload}" if payload else "")
+
+    def parse(self, update: dict[str, Any]) -> Incoming | None:
+        return self.heard.parse(update)
+
+    async def _connect(self) -> bool:
+        self.username = (await self.bot.get_me()).username
+        if self.public_url:
+            await self.bot.set_webhook(
+                self.public_url + PATH, secret_token=self.secret, allowed_updates=ALLOWED, max_connections=40
+            )
+        else:
+            await self.bot.delete_webhook()
+        for language, code in (("vi", None), ("en", "en")) if self.commands else ():
+            await self._show_menu(language, code)
+        return True
+
+    async def _show_menu(self, language: str, code: str | None) -> None:
+        assert self.commands
+        try:
+            menu = [BotCommand(name, meaning) for name, meaning in self.commands(language)]
+            await self.bot.set_my_commands(menu, language_code=code)
+        except TelegramError as error:
+            log.warning("no menu", extra={"action": "menu_failed", "language": language, "reason": self._reason(error)})
+
+    async def _listen(self, polling: Polling | None, connected: bool) -> None:
+        """Ends by cancellation, or as soon as Telegram knows our webhook."""
+        if not connected:
+            await patiently(self._connect, self._trouble)
+        if polling:
+            await patiently(polling.step, self._trouble)
+
+    async def _updates(self, offset: int | None, seconds: int) -> list[dict[str, Any]]:
+        # Not the driver's get_updates: one update that it cannot parse would take all others of the batch with it.
+        query = {"timeout": seconds, "allowed_updates": json.dumps(ALLOWED)}
+        query |= {} if offset is None else {"offset": offset}
+        url = f"{self.bot.base_url}/getUpdates?{urlencode(query)}"
+        updates: Any = await self.requests[0].post(url, read_timeout=seconds + PATIENCE)
+        return list(updates)
+
+    async def _acknowledge(self, query_id: str) -> None:
+        """Ends the waiting sign on the button."""
+        try:
+            async with self._driver():
+                await self.bot.answer_callback_query(query_id)
+        except SendError as error:
+            log.debug("press not acknowledged", extra={"action": "acknowledge_failed", "reason": str(error)})
+
+    async def _say(self, chat: str, piece: Piece, keyboard: InlineKeyboardMarkup | None) -> Message:
+        file, text = piece
+        if file is None:
+            preview = LinkPreviewOptions(is_disabled=True)
+            return await self.bot.send_message(chat, text, reply_markup=keyboard, link_preview_options=preview)
+        send = self.bot.send_photo if file.kind == "photo" else self.bot.send_document
+        return await send(
+            chat, file.content, caption=text or None, reply_markup=keyboard, filename=file.name, write_timeout=60, read_timeout=60
+        )
+
+    async def _rewrite(self, change: Edit) -> None:
+        place: dict[str, Any] = {"chat_id": change.chat, "message_id": int(change.message_id)}
+        place |= {"reply_markup": _keyboard(change.buttons)}
+        if change.text is None:
+            await self.bot.edit_message_reply_markup(**place)
+            return
+        try:
+            await self.bot.edit_message_text(change.text, **place, link_preview_options=LinkPreviewOptions(is_disabled=True))
+        except BadRequest as error:
+            if "no text in the message" not in error.message.lower():
+                raise
+            await self.bot.edit_message_caption(**place, caption=change.text)
+
+    @contextlib.asynccontextmanager
+    async def _driver(self) -> AsyncIterator[None]:
+        """Keeps the connections open while we hear; before and after, for as long as somebody speaks.
+
+        Answers to the last messages are sent after `stop`. Raises what became of the message.
+        """
+        self.speaking += 1
+        try:
+            await self.requests[1].initialize()
+            yield
+        except TelegramError as error:
+            raise self._fate(error) from error
+        finally:
+            self.speaking -= 1
+            await self._close_if_idle()
+
+    async def _close_if_idle(self) -> None:
+        if not self.hearing and not self.speaking:
+            await self.requests[1].shutdown()
+
+    def _fate(self, error: TelegramError) -> SendError:
+        reason = self._reason(error)
+        match error:
+            case _Slower():
+                return TryAgain(reason, error.after)
+            case Forbidden():
+                return Unreachable(reason)
+            case InvalidToken():
+                log.error(NOT_ACCEPTED, extra={"action": "token_refused"})
+                return SendError(reason)
+            # BadRequest is a NetworkError: it must come before what is tried again.
+            case BadRequest() if "chat not found" in reason.lower():
+                return Unreachable(reason)
+            case BadRequest() | ChatMigrated():
+                return SendError(reason)
+        return TryAgain(reason, 5)
+
+    def _trouble(self, error: Exception) -> float:
+        ours = isinstance(error, Conflict | InvalidToken) or not isinstance(error, TelegramError)
+        level = logging.ERROR if ours else logging.WARNING
+        log.log(level, "Telegram cannot be heard", extra={"action": "poll_failed", "reason": self._reason(error)})
+        return error.after if isinstance(error, _Slower) else 0
+
+    def _reason(self, error: BaseException) -> str:
+        return f"{type(error).__name__}: {error}".replace(self.token, "(token)")[:300]
+
+
+def _hush() -> None:
+    """The driver writes addresses with the token in them, and at times what people wrote."""
+    for name, level in (("httpx", logging.WARNING), ("httpcore", logging.WARNING), ("telegram", logging.CRITICAL)):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.level, level))
+
+
+def _seconds(payload: bytes) -> float:
+    """How long a 429 asks to wait."""
+    try:
+        return float(json.loads(payload)["parameters"]["retry_after"])
+    except (ValueError, KeyError, TypeError):
+        return 5
+
+
+def _keyboard(buttons: Buttons) -> InlineKeyboardMarkup | None:
+    rows = [[InlineKeyboardButton(label, callback_data=token) for label, token in row] for row in buttons]
+    return InlineKeyboardMarkup(rows) if rows else None

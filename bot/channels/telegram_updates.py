@@ -1,0 +1,73 @@
+"""What a Telegram update means. Reads only the fields that it needs, so that a new kind of update spoils nothing."""
+
+from typing import Any
+
+from handlers.incoming import Incoming, Meaning, Opened, Pressed, Said, Sent
+
+# An animation carries a document as well, a venue a location: the first that is there counts.
+KINDS = {
+    "photo": "photo", "live_photo": "video", "animation": "video", "document": "file", "voice": "voice", "audio": "voice",
+    "sticker": "sticker", "video": "video", "video_note": "video", "venue": "location", "location": "location",
+    "contact": "contact",
+}  # fmt: skip
+# What Telegram itself reports in a private chat. Anything else is something that a person sent, known to us or not.
+SERVICE = {
+    "pinned_message", "message_auto_delete_timer_changed", "write_access_allowed", "connected_website", "users_shared",
+    "chat_shared", "chat_background_set", "boost_added", "refunded_payment", "web_app_data", "proximity_alert_triggered",
+}  # fmt: skip
+
+
+def understood(update: dict[str, Any]) -> Incoming | None:
+    """None where it is nothing for us. Raises KeyError, TypeError, ValueError or AttributeError where it is malformed."""
+    key = f"telegram:{int(update['update_id'])}"
+    if query := update.get("callback_query"):
+        return _pressed(key, query)
+    edited = "edited_message" in update
+    message = update.get("edited_message") or update.get("message")
+    if message is None or message["chat"]["type"] != "private":
+        return None
+    meaning = _edited(message) if edited else _meaning(message)
+    if meaning is None:
+        return None
+    return Incoming(key, _address(message["chat"]), meaning, message.get("from", {}).get("language_code"))
+
+
+def _pressed(key: str, query: dict[str, Any]) -> Incoming | None:
+    """The message may be missing, or too old to be shown to us: the person is in the query."""
+    message = query.get("message")
+    if "data" not in query or (message and message["chat"]["type"] != "private"):
+        return None
+    meaning = Pressed(query["data"], str(message["message_id"]) if message else None)
+    return Incoming(key, _address(query["from"]), meaning, query["from"].get("language_code"), query["id"])
+
+
+def _address(place: dict[str, Any]) -> str:
+    return f"telegram:{int(place['id'])}"
+
+
+def _edited(message: dict[str, Any]) -> Meaning | None:
+    return Sent("edited", caption=message["text"]) if "text" in message else None
+
+
+def _meaning(message: dict[str, Any]) -> Meaning | None:
+    if "text" in message:
+        return _text(message["text"])
+    if SERVICE & message.keys():
+        return None
+    field = next((field for field in KINDS if field in message), "")
+    caption = message.get("caption")
+    match KINDS.get(field, "other"):
+        case "photo":
+            largest = max(message["photo"], key=lambda size: size["width"] * size["height"])
+            return Sent("photo", largest["file_id"], size=largest.get("file_size"), caption=caption)
+        case "file":
+            file = message["document"]
+            return Sent("file", file["file_id"], file.get("file_name"), file.get("file_size"), caption)
+        case kind:
+            return Sent(kind, caption=caption)
+
+
+def _text(text: str) -> Meaning:
+    """A deep link arrives as `/start payload`."""
+    command, _space, payload = text.partition(" ")
+    return Opened(payload.strip()) if command == "/start" and payload.strip() else Said(text)

@@ -1,0 +1,268 @@
+"""The web chat: our own page, a WebSocket, and the history that no platform keeps for us."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import BodyPartReader, WSMsgType, web
+
+from bot.channels import Can, Edit, NotFetched, Outgoing, Receive
+from bot.pace import Pace
+from bot.web.history import attached, lines_of
+from bot.web.seats import Seats, network_address, same_origin, seat_name
+from handlers.incoming import Incoming, Meaning, Opened, Pressed, Said, Sent
+from storage.database import Database
+from storage.files import DOCUMENTS, LARGEST, FileStore
+from storage.person import addressed
+
+log = logging.getLogger("bot.webchat")
+STATIC = Path(__file__).parent.parent / "web" / "static"
+BEAT_SECONDS = 20
+LARGEST_FRAME = 64 * 1024  # bytes
+NEW_CHATS_A_MINUTE, NEW_CHATS_AT_ONCE = 20, 60  # from one network address
+UPLOADS_KEPT = 200  # between the upload and its turn
+POLICY = "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; frame-ancestors 'none'"
+
+
+class Socket:
+    """One open page."""
+
+    def __init__(self, ws: web.WebSocketResponse) -> None:
+        self.ws = ws
+        self.ready = asyncio.Lock()  # held while the history is written
+        self.shown: set[int] = set()
+
+    async def write(self, frame: dict[str, Any]) -> None:
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await self.ws.send_str(json.dumps(frame, ensure_ascii=False))
+
+
+class WebChat:
+    name = "webchat"
+    can = Can(text_limit=20_000, keeps_history=False)
+
+    def __init__(self, database: Database, files: FileStore, secret: bytes, base: str) -> None:
+        self.database, self.files = database, files
+        self.seats = Seats(secret, secure=base.startswith("https://"))
+        self.base = base
+        self.open: dict[str, set[Socket]] = {}
+        self.uploads: OrderedDict[str, bytes] = OrderedDict()
+        self.newcomers = Pace(NEW_CHATS_A_MINUTE, NEW_CHATS_AT_ONCE, time.monotonic)
+        self.page = (STATIC / "index.html").read_text(encoding="utf-8")
+
+    def routes(self, receive: Receive) -> Iterable[web.RouteDef | web.StaticDef]:
+        async def socket(request: web.Request) -> web.WebSocketResponse:
+            return await self._socket(request, receive)
+
+        async def upload(request: web.Request) -> web.Response:
+            return await self._upload(request, receive)
+
+        return [
+            web.get("/", self._page),
+            web.get("/chat/{seat}", self._page),
+            web.get("/ws/{seat}", socket),
+            web.post("/upload/{seat}", upload),
+            web.get("/files/{name}", self._file),
+            web.static("/static", STATIC),
+        ]
+
+    async def start(self, receive: Receive) -> None:
+        """Nothing to do: the page comes to us."""
+
+    async def stop(self) -> None:
+        for socket in [socket for sockets in self.open.values() for socket in sockets]:
+            await socket.ws.close()
+
+    async def send(self, message: Outgoing) -> str:
+        """Always succeeds: what no open page shows is there when one opens."""
+        frame = {
+            "type": "line", "from": "bot", "seq": message.delivery_id, "id": message.delivery_id, "text": message.text,
+            "at": None, "buttons": [[{"label": label, "token": token} for label, token in row] for row in message.buttons],
+        }  # fmt: skip
+        if message.attachment:
+            frame |= attached(self.seats, message.attachment.sha256, message.attachment.media_type, message.attachment.name)
+        for socket in list(self.open.get(message.chat, ())):
+            async with socket.ready:
+                if message.delivery_id not in socket.shown:
+                    await socket.write(frame)
+        return str(message.delivery_id)
+
+    async def edit(self, change: Edit) -> None:
+        buttons = [[{"label": label, "token": token} for label, token in row] for row in change.buttons]
+        frame = {"type": "edit", "id": int(change.message_id), "text": change.text, "buttons": buttons}
+        for socket in list(self.open.get(change.chat, ())):
+            async with socket.ready:
+                await socket.write(frame)
+
+    async def fetch(self, sent: Sent) -> bytes:
+        try:
+            return self.uploads[sent.reference or ""]
+        except KeyError:
+            raise NotFetched("the upload is gone") from None
+
+    def link(self, payload: str) -> str | None:
+        return f"{self.base}/?start={payload}"
+
+    async def _page(self, request: web.Request) -> web.Response:
+        seat = seat_name(request.match_info.get("seat", "1"))
+        headers = {"Cache-Control": "no-store", "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+        response = web.Response(text=self.page.replace("{{seat}}", seat), content_type="text/html", headers=headers)
+        if self.seats.chat_of(request, seat) is None:
+            if not self.newcomers.allows(network_address(request)):
+                log.info("too many new chats", extra={"action": "new_chats_slowed"})
+                return web.Response(
+                    text="Nhiều người đang mở trợ lý cùng lúc. Ông/bà chờ một phút rồi mở lại giúp ạ.", status=429
+                )
+            self.seats.give(response, seat)
+        return response
+
+    async def _socket(self, request: web.Request, receive: Receive) -> web.WebSocketResponse:
+        chat = self._chat(request)
+        ws = web.WebSocketResponse(heartbeat=BEAT_SECONDS, max_msg_size=LARGEST_FRAME)
+        await ws.prepare(request)
+        socket = Socket(ws)
+        self.open.setdefault(chat, set()).add(socket)
+        beat = asyncio.create_task(self._beat(socket))
+        try:
+            async for message in ws:
+                if message.type == WSMsgType.TEXT:
+                    await self._frame(socket, chat, message.data, receive)
+        finally:
+            beat.cancel()
+            self.open[chat].discard(socket)
+            if not self.open[chat]:
+                del self.open[chat]
+        return ws
+
+    async def _beat(self, socket: Socket) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await socket.write({"type": "beat"})
+
+    async def _frame(self, socket: Socket, chat: str, data: str, receive: Receive) -> None:
+        frame_id: str | None = None
+        try:
+            frame = json.loads(data)
+            frame_id = _text(frame, "id", 40) if "id" in frame else None
+            if frame["type"] == "hello":
+                return await self._hello(socket, chat, frame, receive)
+            await self._take(socket, chat, frame_id or "", _meaning(frame), receive)
+        except (ValueError, KeyError, TypeError):
+            log.info("bad frame", extra={"action": "bad_frame"})
+            await socket.write({"type": "error", "id": frame_id, "text": "Trợ lý không đọc được tin này."})
+        except Exception:
+            log.exception("frame not taken", extra={"action": "frame_failed"})
+            await socket.write({"type": "error", "id": frame_id, "text": BUSY})
+
+    async def _take(self, socket: Socket, chat: str, frame_id: str, meaning: Meaning, receive: Receive) -> None:
+        receipt = await receive(Incoming(f"webchat:{chat}:{frame_id}", f"webchat:{chat}", meaning))
+        await socket.write({"type": "error", "id": frame_id, "text": BUSY} if receipt.busy else {"type": "heard", "id": frame_id})
+
+    async def _hello(self, socket: Socket, chat: str, frame: dict[str, Any], receive: Receive) -> None:
+        """Shows what was said since the page was last open; a new chat begins by itself."""
+        after = int(frame.get("after") or 0)
+        async with socket.ready:
+            async with self.database.transaction() as session:
+                known = await addressed(session, f"webchat:{chat}")
+                lines = await lines_of(session, self.seats, f"webchat:{chat}", after)
+            await socket.write({"type": "welcome", "lang": known[1].language if known else "vi", "title": "Trợ lý khuyến học"})
+            for line in lines:
+                if line["type"] == "line" and line["from"] == "bot":
+                    socket.shown.add(line["id"])
+                await socket.write(line)
+        if start := frame.get("start"):
+            payload = _text(frame, "start", 64)
+            await receive(Incoming(f"webchat:{chat}:open-{payload}-{time.time_ns()}", f"webchat:{chat}", Opened(str(start))))
+        elif known is None:
+            await receive(Incoming(f"webchat:{chat}:first", f"webchat:{chat}", Said("/start")))
+
+    async def _upload(self, request: web.Request, receive: Receive) -> web.Response:
+        """One photo or file; it is kept only if the talk expects one."""
+        chat = self._chat(request)
+        upload_id = _text(dict(request.query), "id", 40)
+        content, name, caption = await _parts(request)
+        reference = f"{chat}:{upload_id}"
+        self.uploads[reference] = content
+        while len(self.uploads) > UPLOADS_KEPT or sum(map(len, self.uploads.values())) > 10 * LARGEST:
+            self.uploads.popitem(last=False)
+        document = any(content.startswith(mark) for mark in DOCUMENTS)
+        sent = Sent("file" if document else "photo", reference, name, len(content), caption)
+        try:
+            receipt = await receive(Incoming(f"webchat:{chat}:{upload_id}", f"webchat:{chat}", sent))
+        finally:
+            self.uploads.pop(reference, None)
+        return web.json_response({"error": BUSY}, status=503) if receipt.busy else web.json_response({"ok": True})
+
+    async def _file(self, request: web.Request) -> web.FileResponse:
+        """A picture's preview or a document, to whoever was given the signed link."""
+        sha256, _dot, mark = request.match_info["name"].partition(".")
+        if not sha256.isalnum() or not self.seats.mark(f"file.{sha256}") == mark:
+            raise web.HTTPNotFound
+        preview = self.files.preview(sha256)
+        path = preview if preview.exists() else self.files.original(sha256)
+        if not path.exists():
+            raise web.HTTPNotFound
+        headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+        if path != preview:
+            headers |= {"Content-Disposition": "attachment", "Content-Type": "application/octet-stream"}
+        else:
+            headers |= {"Content-Type": "image/jpeg"}
+        return web.FileResponse(path, headers=headers)
+
+    def _chat(self, request: web.Request) -> str:
+        """Whose request it is. Raises HTTPForbidden where the cookie is not ours or the page is another's."""
+        chat = self.seats.chat_of(request, seat_name(request.match_info["seat"]))
+        if chat is None or not same_origin(request):
+            log.warning("refused at the door", extra={"action": "webchat_forbidden"})
+            raise web.HTTPForbidden
+        return chat
+
+
+BUSY = "Hệ thống đang bận, ông/bà chờ một chút rồi gửi lại giúp ạ."
+
+
+def _meaning(frame: dict[str, Any]) -> Meaning:
+    if frame["type"] == "say":
+        return Said(_text(frame, "text", 20_000))
+    if frame["type"] == "press":
+        return Pressed(_text(frame, "token", 64), str(int(frame["message"])))
+    raise ValueError(frame["type"])
+
+
+def _text(frame: dict[str, Any], key: str, longest: int) -> str:
+    value = frame[key]
+    if not isinstance(value, str) or not value or len(value) > longest:
+        raise ValueError(key)
+    return value
+
+
+async def _parts(request: web.Request) -> tuple[bytes, str | None, str | None]:
+    """The file, its name and its caption. Raises HTTPRequestEntityTooLarge or HTTPBadRequest, in words."""
+    content, name, caption = b"", None, None
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader):
+            continue
+        if part.name == "caption":
+            caption = (await part.text())[:1000]
+        elif part.name == "file":
+            name = (part.filename or "")[:120] or None
+            content = await _limited(part)
+    if not content:
+        raise web.HTTPBadRequest(text=json.dumps({"error": "Trợ lý chưa nhận được tệp nào."}), content_type="application/json")
+    return content, name, caption
+
+
+async def _limited(part: BodyPartReader) -> bytes:
+    content = bytearray()
+    while chunk := await part.read_chunk(256 * 1024):
+        content += chunk
+        if len(content) > LARGEST:
+            words = json.dumps({"error": "Tệp lớn quá 20 MB, ông/bà gửi ảnh nhỏ hơn giúp ạ."}, ensure_ascii=False)
+            raise web.HTTPRequestEntityTooLarge(LARGEST, len(content), text=words, content_type="application/json")
+    return bytes(content)

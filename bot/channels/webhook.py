@@ -1,0 +1,54 @@
+"""A webhook behind a shared secret: who may call, how much is read, which answer makes the platform deliver again."""
+
+import hmac
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+LARGEST_BODY = 1024 * 1024  # bytes
+RETRY_AFTER = {"Retry-After": "2"}
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def webhook(header: str, secret: str, take: Callable[[dict[str, Any]], Awaitable[bool]], log: logging.Logger) -> Handler:
+    """Answers 200 only when `take` has said that the update is safe."""
+
+    async def hook(request: web.Request) -> web.Response:
+        if not _same(request.headers.get(header, ""), secret):
+            log.warning("call without the secret", extra={"action": "webhook_forbidden"})
+            return web.Response(status=403)
+        update = _read(await _body(request))
+        if update is None:
+            log.warning("body is not an update", extra={"action": "webhook_bad_body"})
+            return web.Response(status=400)
+        return web.Response() if await take(update) else web.Response(status=503, headers=RETRY_AFTER)
+
+    return hook
+
+
+def _same(given: str, secret: str) -> bool:
+    # aiohttp keeps bytes that are not UTF-8 as surrogates, which do not encode otherwise.
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), secret.encode())
+
+
+async def _body(request: web.Request) -> bytes:
+    """Raises HTTPRequestEntityTooLarge."""
+    body = bytearray()
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content_length or 0)
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(body))
+    return bytes(body)
+
+
+def _read(body: bytes) -> dict[str, Any] | None:
+    try:
+        update = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return update if isinstance(update, dict) else None

@@ -1,0 +1,76 @@
+"""python -m bot run"""
+
+import asyncio
+import signal
+
+import typer
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot import logs
+from bot.app import App, build, utc_now
+from bot.commands import open_database
+from bot.commands.officers import web_link
+from bot.settings import Settings, read_settings
+from handlers.approval.invitation import PREFIX
+from storage.assignment import Assignment, Invitation, invite
+from storage.database import Database
+from storage.place import Place
+from storage.places import official, villages
+
+SAMPLE = ("branch", "association", "committee")
+
+
+def run() -> None:
+    """Serve: the web chat always, Telegram where a token is set."""
+    settings = read_settings()
+    logs.set_up(settings.log_level)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with open_database(settings) as database:
+        links = await _first_steps(settings, database)
+        app = build(settings, database)
+        async with app.running():
+            _greet(settings, app, links)
+            await stopped.wait()
+
+
+async def _first_steps(settings: Settings, database: Database) -> list[str]:
+    """On a database that is new: the places of Hà Tĩnh, a few invented villages, and links to try the whole way."""
+    async with database.transaction() as session:
+        if (await session.exec(select(Place).limit(1))).first() is not None:
+            return []
+        await official.load(session, "Hà Tĩnh", utc_now())
+        rows, faults = await villages.read_villages(villages.SAMPLE, session)
+        assert not faults, faults
+        await villages.import_villages(session, rows, utc_now())
+        return await _sample_links(session, settings)
+
+
+async def _sample_links(session: AsyncSession, settings: Settings) -> list[str]:
+    if (await session.exec(select(Invitation).limit(1))).first() or (await session.exec(select(Assignment).limit(1))).first():
+        return []
+    village = (await session.exec(select(Place).where(Place.level == "village").order_by(col(Place.id)))).first()
+    assert village is not None
+    links = [f"  citizen      {web_link(settings, f'v-{village.code}')}"]
+    for role in SAMPLE:
+        place_id = village.id if role == "branch" else village.parent_id
+        code = await invite(session, role, place_id or 0, utc_now())
+        links.append(f"  {role:12} {web_link(settings, PREFIX + code, seat=role)}")
+    return links
+
+
+def _greet(settings: Settings, app: App, links: list[str]) -> None:
+    typer.echo(f"Web chat: {web_link(settings, '').partition('?')[0]}")
+    if "telegram" in app.channels:
+        typer.echo(f"Telegram: {app.channels['telegram'].link('') or 'connecting'}")
+    else:
+        typer.echo("Telegram: off (set TELEGRAM_BOT_TOKEN in .env)")
+    if links:
+        typer.echo("A new database. Open these in four tabs; each officer's link works once:")
+        typer.echo("\n".join(links))

@@ -1,0 +1,231 @@
+"""One incoming message, one turn, one transaction: heard once, answered once, or undone and said so."""
+
+import logging
+import secrets
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot import outbox
+from bot.channels import Channel, NotFetched, Receipt
+from bot.lanes import Lanes
+from bot.pace import Pace
+from bot.sender import Sender
+from handlers.errors import Misheard, Refusal, UnknownCall
+from handlers.incoming import Incoming, Pressed, Said, Sent, StoredFile
+from handlers.router import Router
+from handlers.turn import Turn
+from locales import Reader, Words, _, join
+from locales.catalogue import languages
+from storage.conversation import Conversation
+from storage.database import Database
+from storage.delivery import Delivery, delivered_as
+from storage.files import LARGEST, FileStore, NotReadable
+from storage.heard import Heard, Mishap, was_heard
+from storage.person import addressed, newcomer
+
+log = logging.getLogger("bot.intake")
+LONGEST_TEXT = 4096
+HELP_AFTER = 2  # misses
+AWAY = (OperationalError, InterfaceError, OSError)
+
+
+class Intake:
+    """Takes every message of every channel through its turn."""
+
+    def __init__(
+        self,
+        database: Database,
+        router: Router,
+        files: FileStore,
+        sender: Sender,
+        pace: Pace,
+        now: Callable[[], datetime],
+        association: str,
+    ) -> None:
+        self.database, self.router, self.files, self.sender = database, router, files, sender
+        self.pace, self.now, self.association = pace, now, association
+        self.channels: dict[str, Channel] = {}
+        self.lanes = Lanes(longest=30)
+
+    async def receive(self, incoming: Incoming) -> Receipt:
+        """Gives the receipt when all that the message caused is safe.
+
+        Raises what the database raises while it is away: the platform must then deliver again.
+        """
+        if not self.pace.allows(incoming.address):
+            return await self._slow_down(incoming)
+        if self.lanes.full(incoming.address):
+            return Receipt(busy=True)
+        async with self.lanes.turn_of(incoming.address):
+            return await self._take(incoming)
+
+    async def _take(self, incoming: Incoming) -> Receipt:
+        try:
+            if isinstance(incoming.meaning, Sent):
+                incoming = replace(incoming, meaning=await self._fetched(incoming, incoming.meaning))
+            deliveries = await self._turn(incoming)
+        except Refusal as refusal:
+            deliveries = await self._refuse(incoming, refusal)
+        except UnknownCall as unknown:
+            log.info("unknown call", extra={"action": "unknown_call", "call": str(unknown)})
+            text = _("Nút này không còn dùng được nữa. Mời {you} làm tiếp từ đây.")
+            deliveries = await self._refuse(incoming, Misheard(text))
+        except AWAY:
+            raise
+        except Exception:
+            deliveries = await self._mishap(incoming)
+        if deliveries is None:
+            return Receipt(again=True)
+        self.sender.post(deliveries)
+        return Receipt()
+
+    async def _turn(self, incoming: Incoming) -> list[Delivery] | None:
+        async with self.database.transaction() as session:
+            turn = await self._begin(session, incoming)
+            if turn is None:
+                return None
+            await self.router.route(turn)
+            turn.conversation.misses = 0
+            return await outbox.write(turn)
+
+    async def _begin(self, session: AsyncSession, incoming: Incoming) -> Turn | None:
+        """The turn with what is remembered of the person; None where the message was heard before."""
+        if await was_heard(session, incoming.key):
+            return None
+        now = self.now()
+        address, person = await addressed(session, incoming.address) or await newcomer(
+            session, incoming.address, now, _language(incoming)
+        )
+        address.last_heard_at, address.unreachable_since = now, None
+        conversation = await session.get(Conversation, person.id, with_for_update=True)
+        if conversation is None:
+            conversation = Conversation(person_id=person.id or 0, updated_at=now)
+            session.add(conversation)
+        idle, conversation.updated_at = now - conversation.updated_at, now
+        turn = Turn(session, address, person, conversation, incoming, now, self.router.run, self.association, idle)
+        pressed = await self._pressed(session, incoming)
+        turn.pressed = pressed.id if pressed else None
+        line = None if self.channels[_channel(incoming)].can.keeps_history else _line(incoming, pressed)
+        session.add(Heard(key=incoming.key, address=incoming.address, at=now, line=line))
+        return turn
+
+    async def _pressed(self, session: AsyncSession, incoming: Incoming) -> Delivery | None:
+        match incoming.meaning:
+            case Pressed(message_id=str(message_id)):
+                return await delivered_as(session, incoming.address, message_id)
+        return None
+
+    async def _refuse(self, incoming: Incoming, refusal: Refusal) -> list[Delivery] | None:
+        """Says the no in a transaction of its own; the refused turn left nothing behind."""
+        async with self.database.transaction() as session:
+            turn = await self._begin(session, incoming)
+            if turn is None:
+                return None
+            missed = isinstance(refusal, Misheard)
+            turn.conversation.misses += missed
+            turn.reply(_helped(refusal.text) if missed and turn.conversation.misses >= HELP_AFTER else refusal.text)
+            if missed and (turn.was_pressed or turn.conversation.waits is None):
+                await self._show_place(turn)
+            return await outbox.write(turn)
+
+    async def _show_place(self, turn: Turn) -> None:
+        """Leads the person back to where the talk is."""
+        try:
+            await turn.run(turn, turn.conversation.here or "account.menu")
+        except (Refusal, UnknownCall):
+            await turn.run(turn, "account.menu")
+
+    async def _mishap(self, incoming: Incoming) -> list[Delivery] | None:
+        """A fault of ours: keeps the message for replay, and tells the person its number."""
+        number, error = secrets.token_hex(3).upper(), traceback.format_exc()
+        log.exception("turn failed", extra={"action": "mishap", "number": number})
+        async with self.database.transaction() as session:
+            turn = await self._begin(session, incoming)
+            if turn is None:
+                return None
+            kept = asdict(incoming)
+            session.add(Mishap(number=number, at=turn.now, address=incoming.address, incoming=kept, error=error))
+            turn.reply(
+                _(
+                    "Xin lỗi {you}, trợ lý gặp trục trặc (số {number}). Những gì {you} đã trả lời trước đó vẫn còn. "
+                    "{You} thử lại sau ít phút; nếu vẫn thế, xin báo số này cho cán bộ khuyến học.",
+                    number=number,
+                )
+            )
+            return await outbox.write(turn)
+
+    async def _slow_down(self, incoming: Incoming) -> Receipt:
+        """A flood: one sentence, and nothing else is done for it."""
+        log.info("flood", extra={"action": "flood", "channel": _channel(incoming)})
+        if not self.pace.should_warn(incoming.address):
+            return Receipt()
+        async with self.database.transaction() as session:
+            known = await addressed(session, incoming.address)
+            if known is None:
+                return Receipt()
+            _address, person = known
+            text = _("{You} nhắn nhanh quá, trợ lý chưa ghi kịp các tin vừa rồi. {You} chờ nửa phút rồi gửi lại giúp ạ.")
+            words = text.render(Reader(person.language, person.you))
+            delivery = await outbox.to_person(session, incoming.address, person, words, self.now())
+        self.sender.post([delivery])
+        return Receipt()
+
+    async def _fetched(self, incoming: Incoming, sent: Sent) -> Sent:
+        """The photo or file in our own store, or what was wrong with it; only where one is expected."""
+        if sent.kind not in ("photo", "file") or not await self._expects_file(incoming):
+            return sent
+        if (sent.size or 0) > LARGEST:
+            return replace(sent, problem="too_big")
+        try:
+            content = await self.channels[_channel(incoming)].fetch(sent)
+            if len(content) > LARGEST:
+                return replace(sent, problem="too_big")
+            kept = await self.files.keep(content)
+        except NotFetched:
+            log.warning("file not fetched", extra={"action": "not_fetched", "channel": _channel(incoming)})
+            return replace(sent, problem="not_fetched")
+        except NotReadable:
+            return replace(sent, problem="not_readable")
+        return replace(sent, stored=StoredFile(kept.sha256, kept.media_type, kept.size, sent.name))
+
+    async def _expects_file(self, incoming: Incoming) -> bool:
+        async with self.database.transaction() as session:
+            known = await addressed(session, incoming.address)
+            conversation = known and await session.get(Conversation, known[1].id)
+            if not conversation or not conversation.waits or await was_heard(session, incoming.key):
+                return False
+            return self.router.takes_files(conversation.waits)
+
+
+def _helped(text: Words) -> Words:
+    return join([text, _("Nếu {you} cần giúp, gửi /trogiup.")], "\n\n")
+
+
+def _channel(incoming: Incoming) -> str:
+    return incoming.address.partition(":")[0]
+
+
+def _language(incoming: Incoming) -> str:
+    """The language of the person's app, where the bot speaks it."""
+    code = (incoming.language or "vi").partition("-")[0]
+    return code if code in languages() else "vi"
+
+
+def _line(incoming: Incoming, pressed: Delivery | None) -> dict[str, Any] | None:
+    """What the person will see of their own message when the page opens again."""
+    line_id = incoming.key.rpartition(":")[2]
+    match incoming.meaning:
+        case Said(text):
+            return {"id": line_id, "text": text[:LONGEST_TEXT]}
+        case Pressed(token):
+            labels = {token: label for row in (pressed.buttons if pressed else []) for label, token in row}
+            return {"id": line_id, "text": labels[token]} if token in labels else None
+        case Sent(stored=StoredFile() as stored):
+            return {"id": line_id, "text": incoming.meaning.caption or "", "file": asdict(stored)}
+    return None

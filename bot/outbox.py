@@ -1,0 +1,80 @@
+"""What a turn says becomes deliveries: in each reader's words, to where each is heard."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from handlers.turn import Say, Turn
+from locales import Reader
+from storage.delivery import Delivery, Fate
+from storage.person import Person, last_address
+
+log = logging.getLogger("bot.outbox")
+LEASE = timedelta(seconds=60)
+
+
+async def write(turn: Turn) -> list[Delivery]:
+    """Adds the turn's deliveries to its transaction, claimed for this process, and remembers what was offered."""
+    written = []
+    for say in turn.out:
+        if delivery := await _delivery(turn, say):
+            turn.session.add(delivery)
+            written.append((say, delivery))
+    await turn.session.flush()
+    for say, delivery in written:
+        if say.person_id == turn.me and say.edits is None:
+            _remember(turn, say, delivery)
+    return [delivery for _say, delivery in written]
+
+
+async def _delivery(turn: Turn, say: Say) -> Delivery | None:
+    reader = turn.person if say.person_id == turn.me else await turn.session.get(Person, say.person_id)
+    address = await _address(turn, say)
+    if reader is None or address is None:
+        log.warning("nobody to tell", extra={"action": "outbox_no_address", "person": say.person_id})
+        return None
+    return Delivery(
+        address=address, person_id=say.person_id, edits=say.edits, about=say.about, round=say.round, **_body(say, reader),
+        fate=Fate.CLAIMED, claimed_until=turn.now + LEASE, not_before=turn.now, created_at=turn.now,
+    )  # fmt: skip
+
+
+async def _address(turn: Turn, say: Say) -> str | None:
+    if say.edits is not None:
+        original = await turn.session.get(Delivery, say.edits)
+        return original.address if original else None
+    if say.person_id == turn.me:
+        return turn.address.address
+    row = await last_address(turn.session, say.person_id)
+    return row.address if row else None
+
+
+def _body(say: Say, person: Person) -> dict[str, Any]:
+    reader = Reader(person.language, person.you)
+    attached = say.attachment
+    return {
+        "text": say.text.render(reader) if say.text else None,
+        "buttons": [[[button.label.render(reader), button.token] for button in row] for row in say.rows],
+        "attachment": {"sha256": attached.sha256, "media_type": attached.media_type, "name": attached.name} if attached else None,
+    }
+
+
+def _remember(turn: Turn, say: Say, delivery: Delivery) -> None:
+    if say.question:
+        turn.conversation.asked = delivery.id
+        turn.conversation.offered = []
+    # What is said beside a question adds its buttons; the question's own keep their numbers.
+    turn.conversation.offered = turn.conversation.offered + [button for row in delivery.buttons for button in row]
+
+
+async def to_person(session: AsyncSession, address: str, person: Person, text: str, now: datetime) -> Delivery:
+    """A plain sentence outside any turn's talk."""
+    delivery = Delivery(
+        address=address, person_id=person.id or 0, text=text, fate=Fate.CLAIMED, claimed_until=now + LEASE,
+        not_before=now, created_at=now,
+    )  # fmt: skip
+    session.add(delivery)
+    await session.flush()
+    return delivery

@@ -1,0 +1,210 @@
+"""Sends what was committed: in order for one address, in parallel for all, and notes each outcome."""
+
+import asyncio
+import contextlib
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import col
+
+from bot.channels import Attachment, Channel, Edit, Outgoing, SendError, TryAgain, Unreachable
+from bot.outbox import LEASE
+from storage.database import Database
+from storage.delivery import Delivery, Fate, claim, release_claims
+from storage.files import DOCUMENTS, FileStore
+from storage.person import Address
+
+log = logging.getLogger("bot.sender")
+LOOK_EVERY = 1.0  # seconds between looks for what is due by time
+NOTE_EVERY = 0.05  # seconds for which outcomes are gathered into one transaction
+MOST_TRIES = 8
+AT_ONCE = 200  # addresses
+REMEMBERED = 20_000  # recent messages whose names need no look-up
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    delivery_id: int
+    address: str
+    values: dict[str, Any]
+
+
+class Sender:
+    """Owns every delivery that this process has claimed, until its outcome is in the database."""
+
+    def __init__(self, database: Database, files: FileStore, now: Callable[[], datetime]) -> None:
+        self.database, self.files, self.now = database, files, now
+        self.channels: dict[str, Channel] = {}
+        self.lanes: dict[str, deque[Delivery]] = {}
+        self.paused: dict[str, datetime] = {}
+        self.names: OrderedDict[int, str] = OrderedDict()
+        self.outcomes: list[_Outcome] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.places = asyncio.Semaphore(AT_ONCE)
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def post(self, deliveries: Iterable[Delivery]) -> None:
+        """Sends deliveries that are committed and claimed by this process."""
+        for delivery in deliveries:
+            until = self.paused.get(delivery.address)
+            if until and until > self.now():
+                self._note(delivery, fate=Fate.QUEUED, not_before=until, claimed_until=None)
+                continue
+            self.paused.pop(delivery.address, None)
+            lane = self.lanes.get(delivery.address)
+            if lane is None:
+                self.lanes[delivery.address] = lane = deque()
+                self._start(self._run_lane(delivery.address, lane))
+            lane.append(delivery)
+
+    async def run(self) -> None:
+        """Looks for deliveries that are due by time, or were left behind by a process that died. Ends by cancellation."""
+        async with self.database.transaction() as session:
+            left = await release_claims(session, self.now() + LEASE)
+        if left:
+            log.warning("deliveries of a stopped process are sent again", extra={"action": "reclaimed", "count": left})
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def look(self) -> int:
+        """Takes what is due and sends it; gives how many."""
+        await self.note_outcomes()
+        now = self.now()
+        async with self.database.transaction() as session:
+            due = await claim(session, now, now + LEASE)
+        self.post(due)
+        return len(due)
+
+    async def drain(self, seconds: float = 5) -> None:
+        """Waits until everything in hand is sent and noted, at most `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.tasks or self.outcomes:
+                    await asyncio.gather(*self.tasks)
+                    await self.note_outcomes()
+        await self.note_outcomes()
+
+    async def _run_lane(self, address: str, lane: deque[Delivery]) -> None:
+        async with self.places:
+            while lane:
+                delivery = lane.popleft()
+                if not await self._send(delivery):
+                    self._put_back(address, lane)
+        del self.lanes[address]
+
+    async def _send(self, delivery: Delivery) -> bool:
+        """False where the address must be left alone for a while."""
+        try:
+            name = await self._speak(delivery)
+        except TryAgain as later:
+            return self._again(delivery, later)
+        except Unreachable as gone:
+            self._note(delivery, fate=Fate.UNREACHABLE, problem=str(gone))
+        except SendError as never:
+            log.error("not sent", extra={"action": "send_failed", "delivery": delivery.id, "reason": str(never)})
+            self._note(delivery, fate=Fate.FAILED, problem=str(never))
+        except Exception as bug:
+            log.exception("not sent", extra={"action": "send_failed", "delivery": delivery.id})
+            self._note(delivery, fate=Fate.FAILED, problem=type(bug).__name__)
+        else:
+            self._note(delivery, fate=Fate.SENT if name else Fate.DROPPED, sent_at=self.now(), message_id=name)
+        return True
+
+    async def _speak(self, delivery: Delivery) -> str | None:
+        """The platform's name for the message; None where there was nothing to say any more."""
+        kind, _colon, chat = delivery.address.partition(":")
+        channel = self.channels.get(kind)
+        if channel is None:
+            raise TryAgain(f"the channel {kind} is not running", 60)
+        buttons = tuple(tuple((label, token) for label, token in row) for row in delivery.buttons)
+        if delivery.edits is None:
+            attachment = await asyncio.to_thread(self._attachment, delivery)
+            return await channel.send(Outgoing(chat, delivery.id or 0, delivery.text or "", buttons, attachment))
+        name = await self._name_of(delivery.edits)
+        if name is None or not channel.can.edits:
+            return None
+        await channel.edit(Edit(chat, delivery.edits, name, delivery.text, buttons))
+        return name
+
+    def _attachment(self, delivery: Delivery) -> Attachment | None:
+        if not (attached := delivery.attachment):
+            return None
+        sha256, media_type = attached["sha256"], attached["media_type"]
+        document = media_type in DOCUMENTS.values()
+        path: Path = self.files.original(sha256) if document else self.files.preview(sha256)
+        name = attached["name"] or ("tep" if document else "anh.jpg")
+        shown_type = media_type if document else "image/jpeg"
+        return Attachment("file" if document else "photo", path.read_bytes(), name, shown_type, sha256)
+
+    async def _name_of(self, delivery_id: int) -> str | None:
+        if delivery_id in self.names:
+            return self.names[delivery_id]
+        async with self.database.transaction() as session:
+            original = await session.get(Delivery, delivery_id)
+            return original.message_id if original else None
+
+    def _again(self, delivery: Delivery, later: TryAgain) -> bool:
+        tries = delivery.tries + 1
+        if tries >= MOST_TRIES:
+            self._note(delivery, fate=Fate.FAILED, tries=tries, problem=str(later))
+            return True
+        until = self.now() + timedelta(seconds=max(later.after, 0.5) * (1 if later.after > 5 else 2 ** min(tries, 6) / 2))
+        self.paused[delivery.address] = until
+        log.info("sent later", extra={"action": "send_later", "delivery": delivery.id, "reason": str(later)})
+        self._note(delivery, fate=Fate.QUEUED, tries=tries, not_before=until, claimed_until=None, problem=str(later))
+        return False
+
+    def _put_back(self, address: str, lane: deque[Delivery]) -> None:
+        """What waits behind a delivery that must wait, waits as well: order is kept."""
+        until = self.paused.get(address, self.now())
+        while lane:
+            self._note(lane.popleft(), fate=Fate.QUEUED, not_before=until, claimed_until=None)
+
+    def _note(self, delivery: Delivery, **values: Any) -> None:
+        assert delivery.id is not None
+        if name := values.get("message_id"):
+            self.names[delivery.id] = name
+            if len(self.names) > REMEMBERED:
+                self.names.popitem(last=False)
+        if not self.outcomes:
+            self._start(self._note_soon())
+        self.outcomes.append(_Outcome(delivery.id, delivery.address, values))
+
+    async def _note_soon(self) -> None:
+        await asyncio.sleep(NOTE_EVERY)
+        await self.note_outcomes()
+
+    async def note_outcomes(self) -> None:
+        """Writes the outcomes gathered so far; keeps them where the database is away."""
+        if not (batch := self.outcomes):
+            return
+        self.outcomes = []
+        try:
+            async with self.database.transaction() as session:
+                for outcome in batch:
+                    change = update(Delivery).where(col(Delivery.id) == outcome.delivery_id)
+                    await session.exec(change.values(**outcome.values))
+                    if outcome.values["fate"] == Fate.UNREACHABLE:
+                        left = update(Address).where(col(Address.address) == outcome.address)
+                        await session.exec(left.values(unreachable_since=self.now()))
+        except Exception:
+            self.outcomes = batch + self.outcomes
+            raise
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("sender task failed", exc_info=error, extra={"action": "sender_failed"})

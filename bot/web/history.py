@@ -1,0 +1,65 @@
+"""What a web chat has shown so far, put together from what was heard and what was sent."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.web.seats import Seats
+from storage.delivery import Delivery, history
+from storage.files import DOCUMENTS
+from storage.heard import Heard, lines_heard
+
+
+async def lines_of(session: AsyncSession, seats: Seats, address: str, after: int) -> list[dict[str, Any]]:
+    """The frames for a page that has shown everything up to delivery `after`; 0 means an empty page."""
+    sent = await history(session, address, after)
+    if after:
+        return [_edit(row) if row.edits else _bot_line(seats, row) for row in sent]
+    shown = {row.id: _bot_line(seats, row) for row in sent if row.edits is None}
+    for change in sent:
+        if change.edits in shown:
+            line = shown[change.edits]
+            line |= {"text": change.text or line["text"], "buttons": _buttons(change)}
+    own = [_own_line(seats, row) for row in await lines_heard(session, address)]
+    # One turn's own words come before the answers to them, though both bear its time.
+    frames = [*((line["at"], 0, line) for line in own), *((line["at"], 1, line) for line in shown.values())]
+    return [line for _at, _rank, line in sorted(frames, key=lambda frame: frame[:2])]
+
+
+def attached(seats: Seats, sha256: str, media_type: str, name: str | None) -> dict[str, Any]:
+    """How a page is told of a picture or a document."""
+    url = f"/files/{sha256}.{seats.mark(f'file.{sha256}')}"
+    if media_type in DOCUMENTS.values():
+        return {"photo": None, "file": {"name": name or "tep", "url": url}}
+    return {"photo": url, "file": None}
+
+
+def _bot_line(seats: Seats, row: Delivery) -> dict[str, Any]:
+    line = {
+        "type": "line", "from": "bot", "seq": row.id, "id": row.id, "at": _time(row.created_at),
+        "text": row.text or "", "buttons": _buttons(row),
+    }  # fmt: skip
+    if row.attachment:
+        line |= attached(seats, row.attachment["sha256"], row.attachment["media_type"], row.attachment["name"])
+    return line
+
+
+def _own_line(seats: Seats, row: Heard) -> dict[str, Any]:
+    kept = row.line or {}
+    line = {"type": "line", "from": "me", "seq": 0, "id": kept["id"], "at": _time(row.at), "text": kept["text"]}
+    if file := kept.get("file"):
+        line |= attached(seats, file["sha256"], file["media_type"], file["name"])
+    return line
+
+
+def _edit(row: Delivery) -> dict[str, Any]:
+    return {"type": "edit", "id": row.edits, "text": row.text, "buttons": _buttons(row)}
+
+
+def _buttons(row: Delivery) -> list[list[dict[str, str]]]:
+    return [[{"label": label, "token": token} for label, token in line] for line in row.buttons]
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""What the bot says and decides: one slice for each thing that it can do."""

@@ -1,0 +1,1 @@
+"""Who speaks: consent, name, village, language, the people for whom one may speak."""

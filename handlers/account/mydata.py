@@ -1,0 +1,102 @@
+"""What is stored about a person, and taking back a consent."""
+
+from handlers.account.consent import PURPOSES, purpose_name, record
+from handlers.account.guards import EXAMINE, spoken_for, subject
+from handlers.account.village import full_name_of
+from handlers.approval import notices, workflow
+from handlers.assessment.rules import OPEN
+from handlers.errors import Misheard, Refusal
+from handlers.router import Router
+from handlers.turn import Turn, button
+from locales import Words, _, join
+from storage.assessment import Assessment, Status, papers_of
+from storage.consent import Consent, consents
+from storage.evidence import evidence_count
+from storage.person import Person
+
+router = Router("mydata")
+
+
+@router.command("/dulieu", "/mydata")
+@router.page
+async def show(turn: Turn) -> None:
+    """A summary of what is kept, with a way to change each consent."""
+    person = await subject(turn)
+    given = await consents(turn.session, person.id or 0)
+    papers = [p for p in await papers_of(turn.session, turn.me) if p.person_id == person.id]
+    evidence = sum([await evidence_count(turn.session, paper.id or 0) for paper in papers])
+    turn.ask(
+        join(
+            [
+                _("Dữ liệu trợ lý đang giữ:"),
+                _("• Họ và tên: {name}", name=person.full_name or "–"),
+                _("• Năm sinh: {year}", year=person.birth_year or "–"),
+                _("• Nơi ở: {place}", place=await full_name_of(turn.session, person.place_id) or "–"),
+                _("• Phiếu: {papers}; minh chứng: {evidence}", papers=len(papers), evidence=evidence),
+                *[_consent_line(purpose, given.get(purpose)) for purpose in PURPOSES],
+                _("Muốn xóa dữ liệu, {you} rút đồng ý “xét danh hiệu” rồi báo chi hội khuyến học ở thôn."),
+            ]
+        ),
+        *[_change(person, purpose, given.get(purpose)) for purpose in PURPOSES],
+        button(_("Đọc toàn văn"), "consent.full_text", turn.me),
+        button(_("Về trang chính"), "account.menu"),
+    )
+
+
+@router.page
+async def ask(turn: Turn, person_id: int, purpose: str) -> None:
+    """The last look before a consent is taken back or given."""
+    given = await _given(turn, person_id, purpose)
+    if given is None or not given.granted:
+        return await turn.go("consent.ask", person_id, purpose)
+    warning = _("Phiếu đang làm hoặc đang chờ sẽ được rút. Phiếu đã có kết quả không thay đổi.") if purpose == EXAMINE else None
+    turn.ask(
+        join([_("{You} rút đồng ý “{purpose}” phải không ạ?", purpose=purpose_name(purpose)), warning]),
+        [button(_("Rút đồng ý"), "mydata.withdraw", person_id, purpose), button(_("Không rút"), "mydata.show")],
+    )
+
+
+@router.call
+async def withdraw(turn: Turn, person_id: int, purpose: str) -> None:
+    """Takes a consent back: written down, and what rested on it stops."""
+    given = await _given(turn, person_id, purpose)
+    if turn.conversation.here != ask.token(person_id, purpose) or given is None or not given.granted:
+        raise Misheard(_("Nút này đã cũ. Mời {you} làm tiếp từ đây."))
+    person = await spoken_for(turn, person_id)
+    record(turn, person, purpose, False)
+    turn.settle(_("✓ Đã rút đồng ý “{purpose}”", purpose=purpose_name(purpose)))
+    if purpose == EXAMINE:
+        for paper in await papers_of(turn.session, turn.me):
+            if paper.person_id == person_id and paper.status in (*OPEN, Status.SUBMITTED):
+                await _take_back(turn, paper)
+        turn.conversation.speaking_for = None
+        return await turn.go("account.start")
+    await show(turn)
+
+
+async def _take_back(turn: Turn, paper: Assessment) -> None:
+    await notices.inert(turn, paper, _("Người dân đã rút phiếu này."))
+    await workflow.withdraw(turn, paper)
+
+
+async def _given(turn: Turn, person_id: int, purpose: str) -> Consent | None:
+    await spoken_for(turn, person_id)
+    if purpose not in PURPOSES:
+        raise Refusal(_("Nút này không còn dùng được nữa. Mời {you} gửi /dulieu."))
+    return (await consents(turn.session, person_id)).get(purpose)
+
+
+def _consent_line(purpose: str, given: Consent | None) -> Words:
+    if given is None:
+        return _("• {purpose}: chưa hỏi", purpose=purpose_name(purpose))
+    word = _("đồng ý") if given.granted else _("không đồng ý")
+    return _("• {purpose}: {answer} lúc {at}", purpose=purpose_name(purpose), answer=word, at=given.at)
+
+
+def _change(person: Person, purpose: str, given: Consent | None):  # type: ignore[no-untyped-def]
+    label = (
+        _("Rút: {purpose}", purpose=purpose_name(purpose))
+        if given is not None and given.granted
+        else _("Xem lại: {purpose}", purpose=purpose_name(purpose))
+    )
+    return button(label, "mydata.ask", person.id or 0, purpose)

@@ -1,0 +1,1 @@
+"""Officers decide, step by step, and are told when it is their turn."""

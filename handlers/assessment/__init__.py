@@ -1,0 +1,1 @@
+"""A citizen or a family assesses itself."""

@@ -1,0 +1,14 @@
+"""Who is told about a paper."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.assessment import Assessment
+from storage.person import last_address, proxy
+
+
+async def told_about(session: AsyncSession, paper: Assessment) -> list[int]:
+    """The person, and whoever typed for them and still may speak for them; each where they can be reached."""
+    people = [paper.person_id]
+    if paper.filed_by != paper.person_id and await proxy(session, paper.filed_by, paper.person_id):
+        people.append(paper.filed_by)
+    return [person_id for person_id in people if await last_address(session, person_id)]

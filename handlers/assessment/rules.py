@@ -1,0 +1,84 @@
+"""Whose paper it is, whether it may still change, and which question comes next."""
+
+from datetime import date
+
+from handlers.account.guards import agreed
+from handlers.errors import Refusal
+from handlers.titles.model import Question, Subject, Title
+from handlers.titles.published import InForce, title_of
+from handlers.turn import Turn
+from locales import _
+from locales.text import HOME
+from storage.assessment import Assessment, Status, paper_about
+from storage.household import members_of
+from storage.person import Person
+
+OPEN = (Status.DRAFT, Status.NEED_MORE)
+
+
+async def own_paper(turn: Turn, paper_id: int) -> Assessment:
+    """The paper, if the speaker may see it as their own. Raises Refusal."""
+    paper = await turn.session.get(Assessment, paper_id)
+    if paper is None:
+        raise Refusal(_("Phiếu này không còn nữa. {You} gửi /trangthai để xem phiếu của mình."))
+    await agreed(turn, paper.person_id)
+    return paper
+
+
+async def own_draft(turn: Turn, paper_id: int) -> tuple[Assessment, Title]:
+    """The paper, if the speaker may still answer in it, and the criteria that it began with. Raises Refusal."""
+    paper = await own_paper(turn, paper_id)
+    title = await title_of(turn.session, paper.revision_id)
+    if paper.status not in OPEN:
+        raise Refusal(_("Phiếu đã gửi, không sửa được nữa. {You} gửi /trangthai để xem phiếu đến đâu."))
+    if paper.status == Status.DRAFT and _today(turn) > last_day(title, paper.year):
+        raise Refusal(_("Phiếu năm {year} đã khép lại. {You} gửi /tudanhgia để làm phiếu năm nay.", year=paper.year))
+    return paper, title
+
+
+async def open_question(turn: Turn, paper_id: int, question_id: str) -> tuple[Assessment, Title, Question]:
+    """The question, if it may be answered now: all of a draft, only what was asked about in a returned paper."""
+    paper, title = await own_draft(turn, paper_id)
+    question = title.by_id.get(question_id)
+    if question is None:
+        raise Refusal(_("Câu hỏi này không có trong phiếu. {You} gửi /trangthai để xem phiếu của mình."))
+    if paper.status == Status.NEED_MORE and question_id not in paper.reopened:
+        raise Refusal(_("Cán bộ chỉ đề nghị bổ sung câu khác; câu này giữ nguyên."))
+    return paper, title, question
+
+
+def last_day(title: Title, year: int) -> date:
+    """The day on which the year's window closes."""
+    month, day = map(int, title.window_to.split("-"))
+    return date(year, month, day)
+
+
+def next_question(title: Title, paper: Assessment, after: str | None = None) -> str | None:
+    """The next question without an answer, from `after` on and then from the top; passed-over ones come last.
+
+    None when there is none left to ask.
+    """
+    order = [question.id for question in title.questions]
+    start = order.index(after) + 1 if after in order else 0
+    turned = order[start:] + order[:start]
+    return next((q for q in turned if q not in paper.answers and q not in paper.skipped), None)
+
+
+async def existing(turn: Turn, found: InForce, person: Person, household_id: int | None) -> Assessment | None:
+    """This year's paper of this subject, whoever began it."""
+    return await paper_about(turn.session, found.title.id, turn.year, subject_key(found.title, person, household_id))
+
+
+def subject_key(title: Title, person: Person, household_id: int | None) -> str:
+    """Who the paper is about; with title and year it makes the paper unique."""
+    return f"household:{household_id}" if title.subject == Subject.FAMILY else f"person:{person.id}"
+
+
+async def may_answer_for(turn: Turn, household_id: int) -> bool:
+    """Whether the speaker, or somebody for whom they speak, belongs to the household."""
+    members = await members_of(turn.session, household_id)
+    return turn.me in members or turn.conversation.speaking_for in members
+
+
+def _today(turn: Turn) -> date:
+    return turn.now.astimezone(HOME).date()

@@ -1,0 +1,141 @@
+"""A title: its criteria as data, exactly as one TOML file states them."""
+
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from locales import Text, Words, plain
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,24}$")]
+Day = Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
+ALL = "all"  # the wording of a title without groups
+
+
+class Subject(StrEnum):
+    CITIZEN = "citizen"
+    FAMILY = "family"
+
+
+class Standing(StrEnum):
+    """How sure the criteria are."""
+
+    OFFICIAL = "official"
+    PROVISIONAL = "provisional"
+    SAMPLE = "sample"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Group(Strict):
+    id: Id
+    label: str
+    hint: str = ""
+
+
+class Part(Strict):
+    id: Id
+    label: str
+
+
+class Choice(Strict):
+    """One step of the ladder, or of a question's own ladder."""
+
+    id: Id
+    label: str
+    points: int = Field(ge=0)
+    example: str = ""
+    exempt: bool = False
+
+
+class Wording(Strict):
+    text: str
+    examples: list[str] = []
+
+
+class Question(Strict):
+    id: Id
+    part: Id
+    label: str
+    points: int = Field(gt=0)
+    why: str
+    evidence: str
+    wording: dict[str, Wording]
+    choices: list[Choice] = []
+
+
+class Title(Strict):
+    """The criteria of one title in one revision."""
+
+    id: Id
+    name: str
+    subject: Subject
+    status: Standing
+    basis: str
+    notice: str
+    valid_from: date
+    valid_to: date | None = None
+    province: str | None = None
+    window_from: Day = "01-01"
+    window_to: Day = "12-31"
+    total: int = Field(gt=0)
+    floor: int | None = None
+    threshold: int | None = None
+    threshold_difficult_area: int | None = None
+    minutes: int = Field(default=10, gt=0)
+    route: list[str] = Field(min_length=1)
+    groups: list[Group] = []
+    parts: list[Part] = Field(min_length=1)
+    ladder: list[Choice] = []
+    questions: list[Question] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dates(cls, data: Any) -> Any:
+        # A revision comes back from JSON with its dates as text; TOML gives dates.
+        if isinstance(data, dict):
+            return {key: str(value) if isinstance(value, date) else value for key, value in data.items()}
+        return data
+
+    @cached_property
+    def by_id(self) -> dict[str, Question]:
+        return {question.id: question for question in self.questions}
+
+    def number(self, question_id: str) -> int:
+        """The question's place in the order in which they are asked, from 1."""
+        return [question.id for question in self.questions].index(question_id) + 1
+
+    def choices(self, question: Question, group: str | None) -> list[Choice]:
+        """The steps to choose from, with the examples of the person's group, lowest first."""
+        if question.choices:
+            return question.choices
+        examples = self.wording(question, group).examples
+        return [step.model_copy(update={"example": e}) for step, e in zip(self.ladder, examples, strict=True)]
+
+    def choice(self, question_id: str, choice_id: str) -> Choice | None:
+        steps = self.by_id[question_id].choices or self.ladder
+        return next((step for step in steps if step.id == choice_id), None)
+
+    def wording(self, question: Question, group: str | None) -> Wording:
+        return question.wording[group if group and self.groups else ALL]
+
+    def part(self, question: Question) -> Part:
+        return next(part for part in self.parts if part.id == question.part)
+
+    @property
+    def shown_name(self) -> Words:
+        """The name; a sample says so wherever it is shown."""
+        from locales import _
+
+        if self.status == Standing.SAMPLE:
+            return _("{title} (mẫu – chờ Hội xác nhận)", title=Text(self.name))
+        return Text(self.name)
+
+
+def said(words: str, **values: Any) -> Words:
+    """A string of a title's file as a text that can be translated."""
+    return Text(words, values) if words else plain("")

@@ -1,0 +1,65 @@
+"""The titles in force: the newest published revision of each, read once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from json import dumps
+from pathlib import Path
+from tomllib import loads
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from handlers.titles.model import Title
+from storage.event import Event
+from storage.revision import Revision, current_revisions, publish
+
+FOLDER = Path(__file__).parent
+_read: dict[tuple[int, str], Title] = {}  # a published revision never changes
+
+
+@dataclass(frozen=True)
+class InForce:
+    revision_id: int
+    title: Title
+
+
+async def titles_in_force(session: AsyncSession) -> list[InForce]:
+    """The current revision of every title."""
+    return [InForce(row.id or 0, _title(row)) for row in await current_revisions(session)]
+
+
+async def title_in_force(session: AsyncSession, title_id: str) -> InForce | None:
+    return next((found for found in await titles_in_force(session) if found.title.id == title_id), None)
+
+
+async def title_of(session: AsyncSession, revision_id: int) -> Title:
+    """The criteria to which a paper is pinned. Raises LookupError for an unknown revision."""
+    row = await session.get(Revision, revision_id)
+    if row is None:
+        raise LookupError(f"no revision {revision_id}")
+    return _title(row)
+
+
+async def publish_file(session: AsyncSession, path: Path, now: datetime) -> Revision:
+    """Makes a checked file the current revision of its title; papers already begun keep theirs."""
+    title = Title.model_validate(loads(path.read_text(encoding="utf-8")))
+    content = title.model_dump(mode="json")
+    digest = sha256(dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    row = await publish(session, title.id, content, digest, now)
+    session.add(Event(at=now, name="titles:revision:publish", detail={"title": title.id, "number": row.number}))
+    return row
+
+
+async def publish_built_in(session: AsyncSession, now: datetime) -> None:
+    """On a new database: the packs that come with the program, so that there is something to assess."""
+    present = {row.title_id for row in await current_revisions(session)}
+    for path in sorted(FOLDER.glob("*.toml")):
+        if loads(path.read_text(encoding="utf-8"))["id"] not in present:
+            await publish_file(session, path, now)
+
+
+def _title(row: Revision) -> Title:
+    key = (row.id or 0, row.sha256)
+    if key not in _read:
+        _read[key] = Title.model_validate(row.content)
+    return _read[key]

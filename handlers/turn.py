@@ -1,0 +1,146 @@
+"""A turn: one person says something, and all that follows from it, in one transaction."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from handlers.errors import Misheard
+from handlers.incoming import Incoming, Pressed, Said, StoredFile
+from locales import Words
+from locales.text import HOME
+from storage.conversation import Conversation
+from storage.event import Event
+from storage.evidence import Evidence
+from storage.person import Address, Person
+
+
+@dataclass(frozen=True)
+class Button:
+    """A label and the named call that it makes."""
+
+    label: Words
+    token: str
+
+
+@dataclass(frozen=True)
+class Say:
+    """One thing to be said to one person."""
+
+    person_id: int
+    text: Words | None
+    rows: tuple[tuple[Button, ...], ...] = ()
+    attachment: StoredFile | None = None
+    question: bool = False  # the answer is expected next
+    edits: int | None = None  # a delivery whose message changes
+    about: int | None = None
+    round: int | None = None
+
+
+Row = Button | Iterable[Button] | None
+Run = Callable[["Turn", str], Awaitable[None]]
+
+
+@dataclass
+class Turn:
+    """What a handler has in its hands: who speaks, what was meant, what is remembered, and a voice."""
+
+    session: AsyncSession
+    address: Address
+    person: Person
+    conversation: Conversation
+    incoming: Incoming
+    now: datetime
+    run: Run  # the router's: go on with a named call
+    association: str  # in whose name the bot speaks
+    idle: timedelta = timedelta()  # how long the person was silent
+    pressed: int | None = None  # the delivery whose button was pressed
+    page: str | None = None  # the page that is being shown
+    out: list[Say] = field(default_factory=list)
+
+    @property
+    def me(self) -> int:
+        assert self.person.id is not None
+        return self.person.id
+
+    @property
+    def year(self) -> int:
+        """The year on Viet Nam's calendar."""
+        return self.now.astimezone(HOME).year
+
+    def reply(self, text: Words, *rows: Row, attachment: StoredFile | None = None) -> None:
+        """Says something to the speaker; expects nothing."""
+        self.out.append(Say(self.me, text, _rows(rows), attachment))
+
+    def ask(self, text: Words, *rows: Row, waits: str | None = None) -> None:
+        """Shows a page to the speaker: these buttons, and where free text goes. Remembers the page."""
+        self.out.append(Say(self.me, text, _rows(rows), question=True))
+        self.conversation.here = self.page
+        self.conversation.waits = waits
+
+    def tell(self, person_id: int, text: Words, *rows: Row, about: int | None = None, round: int | None = None) -> None:
+        """Says something to somebody else."""
+        self.out.append(Say(person_id, text, _rows(rows), about=about, round=round))
+
+    def settle(self, text: Words) -> None:
+        """Turns the question that was just answered into one short line without buttons."""
+        answered = self.pressed or self.conversation.asked
+        if answered is None or any(say.edits == answered for say in self.out):
+            return
+        self.out.append(Say(self.me, text, edits=answered))
+        if answered == self.conversation.asked:
+            self.conversation.asked = None
+
+    def rewrite(self, delivery_id: int, person_id: int, text: Words, *rows: Row) -> None:
+        """Changes a message that was sent earlier, to anyone."""
+        self.out.append(Say(person_id, text, _rows(rows), edits=delivery_id))
+
+    async def go(self, name: str, *args: int | str) -> None:
+        """Goes on with a call of another slice, in the same turn."""
+        await self.run(self, ":".join([name, *map(str, args)]))
+
+    def note(self, name: str, assessment_id: int | None = None, **detail: Any) -> None:
+        """Appends an event."""
+        event = Event(at=self.now, name=name, actor_id=self.me, address=self.address.address)
+        self.session.add(event.sqlmodel_update({"assessment_id": assessment_id, "detail": detail}))
+
+    def text(self, otherwise: Words, longest: int = 500) -> str:
+        """What was typed, cleaned of edges and control characters.
+
+        Raises Misheard(otherwise) where it is not text, is empty or longer than `longest` characters.
+        """
+        meaning = self.incoming.meaning
+        typed = tidy(meaning.text) if isinstance(meaning, Said) else ""
+        if not typed or len(typed) > longest:
+            raise Misheard(otherwise)
+        return typed
+
+    @property
+    def was_pressed(self) -> bool:
+        return isinstance(self.incoming.meaning, Pressed)
+
+
+def tidy(text: str) -> str:
+    """The text in NFC, without control characters, with single spaces within a line."""
+    from unicodedata import category, normalize
+
+    kept = "".join(c for c in normalize("NFC", text) if c == "\n" or category(c) not in ("Cc", "Cf", "Cs", "Co"))
+    return "\n".join(" ".join(line.split()) for line in kept.splitlines()).strip()
+
+
+def shown_file(evidence: Evidence) -> StoredFile:
+    """The stored file behind a piece of evidence."""
+    assert evidence.sha256 and evidence.media_type
+    return StoredFile(evidence.sha256, evidence.media_type, evidence.size or 0, evidence.file_name)
+
+
+def _rows(rows: Iterable[Row]) -> tuple[tuple[Button, ...], ...]:
+    tidy_rows = (() if row is None else (row,) if isinstance(row, Button) else tuple(row) for row in rows)
+    return tuple(row for row in tidy_rows if row)
+
+
+def button(label: Words, name: str, *args: int | str) -> Button:
+    """A button for a call of any slice, by name: conversations link like pages and do not import each other."""
+    return Button(label, ":".join([name, *map(str, args)]))

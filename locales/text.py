@@ -1,0 +1,99 @@
+"""A text is written once, in Vietnamese, and becomes words for one reader at a time."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from locales.catalogue import translate
+
+HOME = ZoneInfo("Asia/Ho_Chi_Minh")
+SOURCE = "vi"
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """For whom words are made: a language, and the form of address that the person chose."""
+
+    language: str = SOURCE
+    you: str = "ông/bà"
+
+
+class Words(Protocol):
+    """Anything that can be said to a reader."""
+
+    def render(self, reader: Reader) -> str: ...
+
+
+@dataclass(frozen=True)
+class Text:
+    """A message of the catalogue with the values for its placeholders.
+
+    `{you}` and `{You}` are the reader's form of address; values may be texts themselves, dates
+    (written the Vietnamese way), times (in Viet Nam's zone) or anything with a `str`.
+    """
+
+    message: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def render(self, reader: Reader) -> str:
+        def fill(match: re.Match[str]) -> str:
+            return self._value(match[1], reader)
+
+        return _PLACEHOLDER.sub(fill, translate(self.message, reader.language))
+
+    def _value(self, name: str, reader: Reader) -> str:
+        if name in self.values:
+            return _words(self.values[name], reader)
+        if name in ("you", "You"):
+            you = translate(reader.you, reader.language)
+            return you[:1].upper() + you[1:] if name == "You" else you
+        raise KeyError(f"no value for {{{name}}} in {self.message!r}")
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Several texts as one, with something between them."""
+
+    parts: tuple[Words, ...]
+    between: str
+
+    def render(self, reader: Reader) -> str:
+        return self.between.join(part.render(reader) for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Words that no one translates: a name, a reason that an officer typed."""
+
+    words: str
+
+    def render(self, reader: Reader) -> str:
+        return self.words
+
+
+def _(message: str, **values: Any) -> Text:
+    """A text of ours; the literal is extracted into the catalogues."""
+    return Text(message, values)
+
+
+def plain(words: str) -> Plain:
+    return Plain(words)
+
+
+def join(parts: Iterable[Words | None], between: str = "\n") -> Joined:
+    """The texts one after another; None is left out."""
+    return Joined(tuple(part for part in parts if part is not None), between)
+
+
+def _words(value: Any, reader: Reader) -> str:
+    if hasattr(value, "render"):
+        return str(value.render(reader))
+    if isinstance(value, datetime):
+        return f"{value.astimezone(HOME):%H:%M %d/%m/%Y}"
+    if isinstance(value, date):
+        return f"{value:%d/%m/%Y}"
+    return str(value)

@@ -1,0 +1,75 @@
+"""Who holds which role where, and the one-time codes by which a role is given."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import func
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import Moment
+from storage.person import Person
+
+
+class Assignment(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id", index=True)
+    role: str
+    place_id: int = Field(foreign_key="place.id", index=True)
+    since: datetime = Field(sa_type=Moment)
+    until: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class Invitation(SQLModel, table=True):
+    """A role offered to whoever holds the code; only the code's hash is kept."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    role: str
+    place_id: int = Field(foreign_key="place.id")
+    code_hash: str = Field(unique=True)
+    expires_at: datetime = Field(sa_type=Moment)
+    used_at: datetime | None = Field(default=None, sa_type=Moment)
+    used_by: int | None = Field(default=None, foreign_key="person.id")
+
+
+class WrongCode(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    address: str = Field(index=True)
+    at: datetime = Field(sa_type=Moment)
+
+
+async def roles_of(session: AsyncSession, person_id: int) -> list[Assignment]:
+    """The roles that the person holds now."""
+    query = select(Assignment).where(Assignment.person_id == person_id, col(Assignment.until).is_(None))
+    return list((await session.exec(query.order_by(col(Assignment.id)))).all())
+
+
+async def holders(session: AsyncSession, role: str, place_id: int) -> list[Person]:
+    """The officers who hold `role` in exactly this place now."""
+    query = (
+        select(Person)
+        .join(Assignment, col(Assignment.person_id) == col(Person.id))
+        .where(Assignment.role == role, Assignment.place_id == place_id, col(Assignment.until).is_(None))
+    )
+    return list((await session.exec(query.order_by(col(Assignment.id)))).all())
+
+
+async def invite(session: AsyncSession, role: str, place_id: int, now: datetime, days: int = 7) -> str:
+    """Makes an invitation and gives its code: 128 bits, shown once, kept only as a hash."""
+    code = secrets.token_urlsafe(16)
+    session.add(Invitation(role=role, place_id=place_id, code_hash=_hash(code), expires_at=now + timedelta(days=days)))
+    return code
+
+
+async def invitation(session: AsyncSession, code: str) -> Invitation | None:
+    return (await session.exec(select(Invitation).where(Invitation.code_hash == _hash(code)))).first()
+
+
+async def wrong_codes(session: AsyncSession, address: str, since: datetime) -> int:
+    query = select(func.count()).select_from(WrongCode).where(WrongCode.address == address, WrongCode.at >= since)
+    return (await session.exec(query)).one()
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()

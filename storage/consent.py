@@ -1,0 +1,34 @@
+"""What a person agreed to: a ledger to which lines are only ever added."""
+
+from datetime import datetime
+
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import Moment
+
+
+class Consent(SQLModel, table=True):
+    """One answer to one purpose, with the words that were on the screen."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id", index=True)
+    purpose: str
+    granted: bool
+    version: str
+    words: str
+    address: str
+    given_by: int = Field(foreign_key="person.id")
+    at: datetime = Field(sa_type=Moment)
+
+
+async def consents(session: AsyncSession, person_id: int) -> dict[str, Consent]:
+    """The latest answer for each purpose; a purpose never asked is absent."""
+    query = select(Consent).where(Consent.person_id == person_id).order_by(col(Consent.id))
+    return {row.purpose: row for row in (await session.exec(query)).all()}
+
+
+async def has_agreed(session: AsyncSession, person_id: int, purpose: str) -> bool:
+    """Whether the person's last word on this purpose was yes."""
+    row = (await consents(session, person_id)).get(purpose)
+    return row is not None and row.granted

@@ -1,0 +1,81 @@
+"""A message to one address, with its fate: the outbox."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Index, update
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import Moment
+
+
+class Fate(StrEnum):
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    DROPPED = "dropped"  # overtaken before it was sent
+
+
+class Delivery(SQLModel, table=True):
+    __table_args__ = (
+        Index("ix_delivery_due", "fate", "not_before"),
+        Index("ix_delivery_message", "address", "message_id"),
+        Index("ix_delivery_about", "about", "round"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    address: str
+    person_id: int = Field(foreign_key="person.id")
+    text: str | None = None  # None in an edit: the text stays, only the buttons change
+    buttons: list[Any] = Field(default_factory=list, sa_type=JSON)  # rows of [label, token]
+    attachment: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # kind, sha256, name, media_type
+    edits: int | None = None  # the delivery whose message this one changes
+    about: int | None = None  # the paper of an officer's prompt
+    round: int | None = None  # … and the round that it asks about
+    fate: str = Fate.QUEUED
+    tries: int = 0
+    not_before: datetime = Field(sa_type=Moment)
+    claimed_until: datetime | None = Field(default=None, sa_type=Moment)
+    created_at: datetime = Field(sa_type=Moment)
+    sent_at: datetime | None = Field(default=None, sa_type=Moment)
+    message_id: str | None = None  # what the platform calls it
+    problem: str | None = None
+
+
+async def claim(session: AsyncSession, now: datetime, until: datetime, limit: int = 100) -> list[Delivery]:
+    """Takes the oldest deliveries that are due, so that no one else sends them before `until`."""
+    query = select(Delivery).where(Delivery.fate == Fate.QUEUED, Delivery.not_before <= now)
+    rows = list((await session.exec(query.order_by(col(Delivery.id)).limit(limit))).all())
+    for row in rows:
+        row.fate, row.claimed_until = Fate.CLAIMED, until
+    return rows
+
+
+async def release_claims(session: AsyncSession, now: datetime) -> int:
+    """Puts back what was claimed and not reported sent in time; gives how many."""
+    stale = (Delivery.fate == Fate.CLAIMED, col(Delivery.claimed_until) <= now)
+    done = await session.exec(update(Delivery).where(*stale).values(fate=Fate.QUEUED, claimed_until=None))
+    return done.rowcount
+
+
+async def delivered_as(session: AsyncSession, address: str, message_id: str) -> Delivery | None:
+    """The delivery that the platform calls `message_id` at this address."""
+    query = select(Delivery).where(Delivery.address == address, Delivery.message_id == message_id)
+    return (await session.exec(query.order_by(col(Delivery.id)))).first()
+
+
+async def prompts(session: AsyncSession, assessment_id: int, round_: int) -> list[Delivery]:
+    """The officers' prompts about this round of a paper."""
+    query = select(Delivery).where(Delivery.about == assessment_id, Delivery.round == round_)
+    return list((await session.exec(query.order_by(col(Delivery.id)))).all())
+
+
+async def history(session: AsyncSession, address: str, after: int = 0) -> list[Delivery]:
+    """What was sent or is being sent to an address since delivery `after`, in order."""
+    gone = (Fate.FAILED, Fate.DROPPED, Fate.UNREACHABLE)
+    query = select(Delivery).where(Delivery.address == address, col(Delivery.id) > after, col(Delivery.fate).not_in(gone))
+    return list((await session.exec(query.order_by(col(Delivery.id)))).all())

@@ -1,0 +1,26 @@
+"""What happened: appended where the deed is done, never changed. Names are source:subject:action."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import Moment
+
+
+class Event(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_type=Moment)
+    name: str
+    actor_id: int | None = Field(default=None, foreign_key="person.id")
+    address: str | None = None
+    assessment_id: int | None = Field(default=None, foreign_key="assessment.id", index=True)
+    detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+
+
+async def events_of(session: AsyncSession, assessment_id: int) -> list[Event]:
+    """Everything that happened to a paper, in order."""
+    query = select(Event).where(Event.assessment_id == assessment_id).order_by(col(Event.id))
+    return list((await session.exec(query)).all())

@@ -1,0 +1,39 @@
+"""What a person offers as evidence for an answer: words, a photo, a file."""
+
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import Moment
+
+
+class Evidence(SQLModel, table=True):
+    """Files lie in the file store under their SHA-256; `asked` means that the branch is asked to vouch."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    assessment_id: int = Field(foreign_key="assessment.id", index=True)
+    question_id: str
+    kind: str  # text | photo | file | asked
+    text: str | None = None
+    sha256: str | None = None
+    media_type: str | None = None
+    size: int | None = None
+    file_name: str | None = None
+    added_by: int = Field(foreign_key="person.id")
+    added_at: datetime = Field(sa_type=Moment)
+    removed_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+async def evidence_of(session: AsyncSession, assessment_id: int, question_id: str | None = None) -> list[Evidence]:
+    """What stands as evidence in a paper, or for one of its questions, in order of arrival."""
+    query = select(Evidence).where(Evidence.assessment_id == assessment_id, col(Evidence.removed_at).is_(None))
+    if question_id is not None:
+        query = query.where(Evidence.question_id == question_id)
+    return list((await session.exec(query.order_by(col(Evidence.id)))).all())
+
+
+async def evidence_count(session: AsyncSession, assessment_id: int) -> int:
+    query = select(func.count()).select_from(Evidence)
+    return (await session.exec(query.where(Evidence.assessment_id == assessment_id, col(Evidence.removed_at).is_(None)))).one()

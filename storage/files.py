@@ -1,0 +1,85 @@
+"""The file store: evidence under its SHA-256, the original as it came, and a preview without its position."""
+
+import asyncio
+import hashlib
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+LARGEST = 20 * 1024 * 1024  # bytes
+PREVIEW_SIDE = 1600  # pixels
+IMAGES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+DOCUMENTS = {
+    b"%PDF-": "application/pdf",
+    b"PK\x03\x04": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    b"\xd0\xcf\x11\xe0": "application/msword",
+}
+
+
+class NotReadable(Exception):
+    """The bytes are neither a picture nor a document that we take."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    sha256: str
+    media_type: str
+    size: int
+
+
+class FileStore:
+    """Keeps files in a folder; the same content is kept once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    async def keep(self, content: bytes) -> Kept:
+        """Stores the original durably, and a preview if it is a picture. Raises NotReadable."""
+        return await asyncio.to_thread(self._keep, content)
+
+    def original(self, sha256: str) -> Path:
+        return self.folder / "originals" / sha256[:2] / sha256
+
+    def preview(self, sha256: str) -> Path:
+        """What is shown of a picture: upright, smaller, without EXIF."""
+        return self.folder / "previews" / sha256[:2] / f"{sha256}.jpg"
+
+    def _keep(self, content: bytes) -> Kept:
+        sha256 = hashlib.sha256(content).hexdigest()
+        media_type = next((kind for mark, kind in DOCUMENTS.items() if content.startswith(mark)), None)
+        if media_type is None:
+            media_type, preview = _preview(content)
+            _write(self.preview(sha256), preview)
+        _write(self.original(sha256), content)
+        return Kept(sha256, media_type, len(content))
+
+
+def _preview(content: bytes) -> tuple[str, bytes]:
+    try:
+        with Image.open(io.BytesIO(content), formats=list(IMAGES)) as image:
+            kind = IMAGES[image.format or ""]
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        raise NotReadable(type(error).__name__) from error
+    upright.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    shown = io.BytesIO()
+    # A fresh image: nothing of the original's metadata comes along.
+    clean = Image.new("RGB", upright.size)
+    clean.paste(upright)
+    clean.save(shown, "JPEG", quality=82)
+    return kind, shown.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,43 @@
+"""What was heard, so that nothing is heard twice, and what went wrong, so that it can be heard again."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, delete
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import Moment
+
+
+class Heard(SQLModel, table=True):
+    key: str = Field(primary_key=True, max_length=200)
+    address: str = Field(index=True)
+    at: datetime = Field(sa_type=Moment, index=True)
+    line: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # kept only where the channel keeps no history of its own
+
+
+class Mishap(SQLModel, table=True):
+    """A turn that failed by our fault, kept for replay; the person was told its number."""
+
+    number: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=Moment)
+    address: str
+    incoming: dict[str, Any] = Field(sa_type=JSON)
+    error: str
+
+
+async def was_heard(session: AsyncSession, key: str) -> bool:
+    return await session.get(Heard, key) is not None
+
+
+async def lines_heard(session: AsyncSession, address: str) -> list[Heard]:
+    """The person's own lines at this address, oldest first."""
+    query = select(Heard).where(Heard.address == address).order_by(col(Heard.at))
+    return [row for row in (await session.exec(query)).all() if row.line]
+
+
+async def forget_heard(session: AsyncSession, before: datetime) -> int:
+    """Drops the marks older than `before`, where they carry no history; gives how many."""
+    done = await session.exec(delete(Heard).where(col(Heard.at) < before, col(Heard.line).is_(None)))
+    return done.rowcount

@@ -1,0 +1,49 @@
+"""A household: its head, its village, its counts. No child's name is ever kept."""
+
+from datetime import datetime
+
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import Moment
+
+
+class Household(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    head_name: str
+    place_id: int = Field(foreign_key="place.id", index=True)
+    members: int | None = None
+    school_age: int | None = None  # children of school age
+    in_school: int | None = None  # of these, how many go to school
+    created_at: datetime = Field(sa_type=Moment)
+
+
+class HouseholdMember(SQLModel, table=True):
+    household_id: int = Field(primary_key=True, foreign_key="household.id")
+    person_id: int = Field(primary_key=True, foreign_key="person.id", index=True)
+    is_head: bool = False
+    since: datetime = Field(sa_type=Moment)
+    until: datetime | None = Field(default=None, sa_type=Moment)
+
+
+async def household_of(session: AsyncSession, person_id: int) -> Household | None:
+    """The household to which the person belongs now."""
+    query = (
+        select(Household)
+        .join(HouseholdMember, col(HouseholdMember.household_id) == col(Household.id))
+        .where(HouseholdMember.person_id == person_id, col(HouseholdMember.until).is_(None))
+    )
+    return (await session.exec(query.order_by(col(Household.id).desc()))).first()
+
+
+async def households_in(session: AsyncSession, place_id: int) -> list[Household]:
+    """The households of a village."""
+    return list((await session.exec(select(Household).where(Household.place_id == place_id).order_by(col(Household.id)))).all())
+
+
+async def members_of(session: AsyncSession, household_id: int) -> set[int]:
+    """The people who are known to belong to the household now."""
+    query = select(HouseholdMember.person_id).where(
+        HouseholdMember.household_id == household_id, col(HouseholdMember.until).is_(None)
+    )
+    return set((await session.exec(query)).all())

@@ -1,0 +1,86 @@
+"""A human, the addresses at which they are heard, and the people for whom they may speak."""
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import Moment
+
+
+class Person(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    created_at: datetime = Field(sa_type=Moment)
+    language: str = "vi"
+    you: str = "ông/bà"
+    full_name: str | None = None
+    birth_year: int | None = None
+    place_id: int | None = Field(default=None, foreign_key="place.id", index=True)
+    group: str | None = None
+
+
+class Address(SQLModel, table=True):
+    """`"telegram:3527065"`: the channel and what that channel calls the chat."""
+
+    address: str = Field(primary_key=True, max_length=120)
+    person_id: int = Field(foreign_key="person.id", index=True)
+    created_at: datetime = Field(sa_type=Moment)
+    last_heard_at: datetime = Field(sa_type=Moment)
+    unreachable_since: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class Proxy(SQLModel, table=True):
+    """`holder` may speak for `person`: a grandchild for her grandmother, a neighbour who helps."""
+
+    __table_args__ = (Index("ix_proxy_pair", "holder_id", "person_id", unique=True),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    holder_id: int = Field(foreign_key="person.id", index=True)
+    person_id: int = Field(foreign_key="person.id", index=True)
+    relation: str  # family | helper
+    since: datetime = Field(sa_type=Moment)
+
+
+async def addressed(session: AsyncSession, address: str) -> tuple[Address, Person] | None:
+    """The address and its person, if it was heard before."""
+    query = select(Address, Person).join(Person, col(Address.person_id) == col(Person.id)).where(Address.address == address)
+    return (await session.exec(query)).first()
+
+
+async def newcomer(session: AsyncSession, address: str, now: datetime, language: str = "vi") -> tuple[Address, Person]:
+    """A new person behind a new address."""
+    person = Person(created_at=now, language=language)
+    session.add(person)
+    await session.flush()
+    row = Address(address=address, person_id=_id(person), created_at=now, last_heard_at=now)
+    session.add(row)
+    return row, person
+
+
+async def last_address(session: AsyncSession, person_id: int) -> Address | None:
+    """Where this person was heard last and can still be reached."""
+    query = select(Address).where(Address.person_id == person_id, col(Address.unreachable_since).is_(None))
+    return (await session.exec(query.order_by(col(Address.last_heard_at).desc()))).first()
+
+
+async def speaks_for(session: AsyncSession, holder_id: int) -> list[Person]:
+    """The other people for whom this person may speak, oldest first."""
+    query = select(Person).join(Proxy, col(Proxy.person_id) == col(Person.id)).where(Proxy.holder_id == holder_id)
+    return list((await session.exec(query.order_by(col(Proxy.id)))).all())
+
+
+async def proxy(session: AsyncSession, holder_id: int, person_id: int) -> Proxy | None:
+    """By what right the holder speaks for the person, if by any."""
+    query = select(Proxy).where(Proxy.holder_id == holder_id, Proxy.person_id == person_id)
+    return (await session.exec(query)).first()
+
+
+async def holders_for(session: AsyncSession, person_id: int) -> list[Proxy]:
+    """Who may speak for this person."""
+    return list((await session.exec(select(Proxy).where(Proxy.person_id == person_id))).all())
+
+
+def _id(person: Person) -> int:
+    assert person.id is not None
+    return person.id

@@ -1,0 +1,74 @@
+"""Where people live: province, commune, village, with dates and successors."""
+
+from datetime import date, datetime
+
+from sqlmodel import Field, SQLModel, col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import Moment
+
+
+class Place(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    code: str = Field(unique=True)  # official code; a village's is "<commune code>-<number>"
+    level: str = Field(index=True)  # province | commune | village
+    kind: str  # tỉnh, thành phố, xã, phường, thôn, tổ dân phố …
+    name: str  # without its kind
+    key: str = Field(index=True)  # folded name: lower case, no tone marks
+    parent_id: int | None = Field(default=None, foreign_key="place.id", index=True)
+    difficult_area: bool = False
+    confirmed: bool = True  # a village typed by a citizen waits for an officer's yes
+    proposed_by: int | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+    successor_id: int | None = Field(default=None, foreign_key="place.id")
+    created_at: datetime = Field(sa_type=Moment)
+
+
+class PlaceAlias(SQLModel, table=True):
+    """Another name by which people call a place: an old commune, a former hamlet."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    place_id: int = Field(foreign_key="place.id", index=True)
+    name: str
+    key: str = Field(index=True)
+
+
+async def by_code(session: AsyncSession, code: str) -> Place | None:
+    return (await session.exec(select(Place).where(Place.code == code))).first()
+
+
+async def children(session: AsyncSession, parent_id: int) -> list[Place]:
+    """The places directly under this one that are in force, by name."""
+    query = select(Place).where(Place.parent_id == parent_id, col(Place.valid_to).is_(None))
+    return list((await session.exec(query.order_by(col(Place.key), col(Place.id)))).all())
+
+
+async def chain(session: AsyncSession, place_id: int) -> list[Place]:
+    """The place itself, then what it lies in: village, commune, province."""
+    found: list[Place] = []
+    current: int | None = place_id
+    while current is not None and (place := await session.get(Place, current)):
+        found.append(place)
+        current = place.parent_id
+    return found
+
+
+async def villages_under(session: AsyncSession, place_id: int) -> list[int]:
+    """The ids of all villages in a place; of a village, its own."""
+    place = await session.get(Place, place_id)
+    if place is None or place.level == "village":
+        return [place_id]
+    inner = select(Place.id).where(Place.parent_id == place_id)
+    if place.level == "province":
+        inner = select(Place.id).where(col(Place.parent_id).in_(inner))
+    return [row for row in (await session.exec(inner)).all() if row is not None]
+
+
+async def stamp(session: AsyncSession) -> tuple[int, ...]:
+    """Another one whenever a place or a name is added, or a place is confirmed or ends: what was read is then out of date."""
+    confirmed = func.count(col(Place.id)).filter(col(Place.confirmed).is_(True))
+    places = select(func.count(col(Place.id)), func.max(Place.id), func.count(col(Place.valid_to)), confirmed)
+    names = select(func.count(col(PlaceAlias.id)), func.max(PlaceAlias.id))
+    numbers = [*(await session.exec(places)).one(), *(await session.exec(names)).one()]
+    return tuple(number or 0 for number in numbers)

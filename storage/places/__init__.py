@@ -1,0 +1,1 @@
+"""Loading and finding places: official lists, village lists, what people type."""

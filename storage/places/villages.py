@@ -1,0 +1,168 @@
+"""Imports an association's list of villages from CSV: all of it, or nothing."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.place import Place, PlaceAlias
+from storage.places.communes import Communes
+from storage.places.folding import fold
+from storage.places.kinds import VILLAGE_KINDS, parted
+from storage.places.village_list import Fault, Line, read_lines
+
+SAMPLE = Path(__file__).with_name("sample_villages.csv")
+USUAL_KIND = {"phường": "tổ dân phố"}
+Identity = tuple[int, str, str]  # commune, kind, folded name
+_NUMBER = re.compile(r"-(\d+)$")
+
+
+@dataclass(frozen=True)
+class VillageRow:
+    code: str
+    commune_id: int
+    kind: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    difficult: bool | None = None  # the list does not say
+
+
+@dataclass
+class ImportReport:
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+    def __str__(self) -> str:
+        counts = f"{self.added} added, {self.changed} changed, {self.unchanged} unchanged"
+        return f"{self.added + self.changed + self.unchanged} villages: {counts}"
+
+
+async def read_villages(path: Path, session: AsyncSession) -> tuple[list[VillageRow], list[str]]:
+    """The villages of a file with their codes, or, where any line has a fault, only the faults: "file:line: sentence"."""
+    lines, faults = read_lines(path)
+    communes = await Communes.load(session)
+    rows: list[VillageRow] = []
+    first: dict[tuple[int, str, str], int] = {}
+    for line in lines:
+        try:
+            row = _row(line, communes)
+            _check_new(line, row, first)
+            rows.append(row)
+        except Fault as fault:
+            faults.append(fault)
+    if faults:
+        return [], [f"{path.name}:{fault.line}: {fault}" for fault in sorted(faults, key=lambda fault: fault.line)]
+    return await _with_codes(session, rows, communes), []
+
+
+async def import_villages(session: AsyncSession, rows: Sequence[VillageRow], now: datetime) -> ImportReport:
+    """Brings the villages to the list, by code; a village that the list does not name stays as it is."""
+    known = {village.code: village for village in await _villages(session, {row.commune_id for row in rows})}
+    new = {row.code: _new(row, now) for row in rows if row.code not in known}
+    session.add_all(new.values())
+    await session.flush()
+    aliases = await _aliases(session, {village.id or 0 for village in known.values()})
+    report = ImportReport()
+    for row in rows:
+        village = new.get(row.code) or known[row.code]
+        changed = _change(village, row) | _add_aliases(session, village, row, aliases)
+        report.added += row.code in new
+        report.changed += row.code not in new and changed
+        report.unchanged += row.code not in new and not changed
+    await session.flush()
+    return report
+
+
+def _row(line: Line, communes: Communes) -> VillageRow:
+    commune = communes.named(line)
+    kind, name = parted(line.village, VILLAGE_KINDS)
+    if not kind and fold(name) in {fold(one) for one in VILLAGE_KINDS}:
+        raise Fault(line.number, f"“{line.village}” is a kind of village without a name")
+    kind = kind or USUAL_KIND.get(commune.kind, "thôn")
+    aliases = tuple(alias for alias in line.aliases if parted(alias, VILLAGE_KINDS) not in ((kind, name), ("", name)))
+    return VillageRow("", commune.id, kind, name, aliases, line.difficult)
+
+
+def _check_new(line: Line, row: VillageRow, first: dict[tuple[int, str, str], int]) -> None:
+    before = first.setdefault((row.commune_id, row.kind, fold(row.name)), line.number)
+    if before != line.number:
+        raise Fault(line.number, f"{row.kind} {row.name} in {line.commune} is on line {before} already")
+
+
+async def _with_codes(session: AsyncSession, rows: list[VillageRow], communes: Communes) -> list[VillageRow]:
+    """A village that is known keeps its code, also where its kind has changed; the others get the next numbers."""
+    known = await _villages(session, {row.commune_id for row in rows})
+    codes = {(one.parent_id or 0, one.kind, one.key): one.code for one in known if one.valid_to is None}
+    codes |= _of_another_kind(codes, [_identity(row) for row in rows])
+    last: dict[int, int] = defaultdict(int)
+    for village in known:
+        if found := _NUMBER.search(village.code):
+            last[village.parent_id or 0] = max(last[village.parent_id or 0], int(found[1]))
+    coded = []
+    for row in rows:
+        code = codes.get(_identity(row))
+        if code is None:
+            last[row.commune_id] += 1
+            code = f"{communes.code(row.commune_id)}-{last[row.commune_id]:03d}"
+        coded.append(replace(row, code=code))
+    return coded
+
+
+def _of_another_kind(codes: dict[Identity, str], wanted: list[Identity]) -> dict[Identity, str]:
+    """The thôn that has become a tổ dân phố: where just one of that name is left over on either side."""
+    spare = [identity for identity in codes if identity not in set(wanted)]
+    open_ = [identity for identity in wanted if identity not in codes]
+    names = Counter(map(_name_in, spare)), Counter(map(_name_in, open_))
+    former = {_name_in(identity): codes[identity] for identity in spare}
+    single = [identity for identity in open_ if names[0][_name_in(identity)] == names[1][_name_in(identity)] == 1]
+    return {identity: former[_name_in(identity)] for identity in single}
+
+
+def _identity(row: VillageRow) -> Identity:
+    return row.commune_id, row.kind, fold(row.name)
+
+
+def _name_in(identity: Identity) -> tuple[int, str]:
+    return identity[0], identity[2]
+
+
+async def _villages(session: AsyncSession, communes: set[int]) -> list[Place]:
+    query = select(Place).where(Place.level == "village", col(Place.parent_id).in_(communes))
+    return list((await session.exec(query)).all())
+
+
+async def _aliases(session: AsyncSession, villages: set[int]) -> set[tuple[int, str]]:
+    rows = await session.exec(select(PlaceAlias.place_id, PlaceAlias.name))
+    return {(place_id, name) for place_id, name in rows.all() if place_id in villages}
+
+
+def _new(row: VillageRow, now: datetime) -> Place:
+    return Place(
+        code=row.code, level="village", kind=row.kind, name=row.name, key=fold(row.name), parent_id=row.commune_id,
+        difficult_area=bool(row.difficult), created_at=now,
+    )  # fmt: skip
+
+
+def _change(village: Place, row: VillageRow) -> bool:
+    wanted = {"kind": row.kind, "name": row.name, "key": fold(row.name), "confirmed": True}
+    if row.difficult is not None:
+        wanted["difficult_area"] = row.difficult
+    changed = {name: value for name, value in wanted.items() if getattr(village, name) != value}
+    for name, value in changed.items():
+        setattr(village, name, value)
+    return bool(changed)
+
+
+def _add_aliases(session: AsyncSession, village: Place, row: VillageRow, known: set[tuple[int, str]]) -> bool:
+    """Names are added only: people go on using those that a later list leaves out."""
+    missing = [alias for alias in row.aliases if (village.id, alias) not in known]
+    for alias in missing:
+        key = fold(parted(alias, VILLAGE_KINDS)[1])
+        session.add(PlaceAlias(place_id=village.id or 0, name=alias, key=key))
+    return bool(missing)

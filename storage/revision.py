@@ -1,0 +1,42 @@
+"""The published revisions of a title's criteria; a revision, once published, never changes."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, UniqueConstraint
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import Moment
+
+
+class Revision(SQLModel, table=True):
+    __table_args__ = (UniqueConstraint("title_id", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    title_id: str = Field(index=True)
+    number: int
+    sha256: str
+    content: dict[str, Any] = Field(sa_type=JSON)
+    published_at: datetime = Field(sa_type=Moment)
+
+
+async def current_revisions(session: AsyncSession) -> list[Revision]:
+    """The newest revision of each title, in the order in which the titles were first published."""
+    rows = (await session.exec(select(Revision).order_by(col(Revision.id)))).all()
+    newest: dict[str, Revision] = {}
+    for row in rows:
+        newest[row.title_id] = row
+    return list(newest.values())
+
+
+async def publish(session: AsyncSession, title_id: str, content: dict[str, Any], sha256: str, now: datetime) -> Revision:
+    """Makes `content` the title's current revision; gives the present one if it is the same."""
+    present = next((row for row in await current_revisions(session) if row.title_id == title_id), None)
+    if present and present.sha256 == sha256:
+        return present
+    number = present.number + 1 if present else 1
+    row = Revision(title_id=title_id, number=number, sha256=sha256, content=content, published_at=now)
+    session.add(row)
+    await session.flush()
+    return row

