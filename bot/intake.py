@@ -118,6 +118,9 @@ class Intake:
     async def _pressed(self, session: AsyncSession, incoming: Incoming) -> Delivery | None:
         match incoming.meaning:
             case Pressed(message_id=str(message_id)):
+                recent = self.sender.delivery_named(incoming.address, message_id)
+                if recent is not None:
+                    return await session.get(Delivery, recent)
                 return await delivered_as(session, incoming.address, message_id)
         return None
 

@@ -31,5 +31,5 @@ def set_up(level: str) -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # These write addresses with tokens in them, or a line a request.
-    for noisy in ("httpx", "httpcore", "telegram", "aiohttp.access", "aiosqlite", "alembic"):
+    for noisy in ("httpx", "httpcore", "telegram", "aiohttp.access", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -44,6 +44,7 @@ class Sender:
         self.lanes: dict[str, deque[Delivery]] = {}
         self.paused: dict[str, datetime] = {}
         self.names: OrderedDict[int, str] = OrderedDict()
+        self.named: OrderedDict[tuple[str, str], int] = OrderedDict()
         self.outcomes: list[_Outcome] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.places = asyncio.Semaphore(AT_ONCE)
@@ -53,11 +54,9 @@ class Sender:
     def post(self, deliveries: Iterable[Delivery]) -> None:
         """Sends deliveries that are committed and claimed by this process."""
         for delivery in deliveries:
-            until = self.paused.get(delivery.address)
-            if until and until > self.now():
+            if until := self.paused.get(delivery.address):
                 self._note(delivery, fate=Fate.QUEUED, not_before=until, claimed_until=None)
                 continue
-            self.paused.pop(delivery.address, None)
             lane = self.lanes.get(delivery.address)
             if lane is None:
                 self.lanes[delivery.address] = lane = deque()
@@ -80,8 +79,13 @@ class Sender:
         now = self.now()
         async with self.database.transaction() as session:
             due = await claim(session, now, now + LEASE)
+        self._unpause(now)
         self.post(due)
         return len(due)
+
+    def delivery_named(self, address: str, message_id: str) -> int | None:
+        """Which recent delivery the platform calls so; its outcome may not be in the database yet."""
+        return self.named.get((address, message_id))
 
     async def drain(self, seconds: float = 5) -> None:
         """Waits until everything in hand is sent and noted, at most `seconds`."""
@@ -168,12 +172,20 @@ class Sender:
         while lane:
             self._note(lane.popleft(), fate=Fate.QUEUED, not_before=until, claimed_until=None)
 
+    def _unpause(self, now: datetime) -> None:
+        """An address may go on when what waited for it is in hand again, and nothing of it is still to be noted."""
+        pending = {outcome.address for outcome in self.outcomes}
+        self.paused = {a: until for a, until in self.paused.items() if until > now or a in pending}
+
     def _note(self, delivery: Delivery, **values: Any) -> None:
         assert delivery.id is not None
         if name := values.get("message_id"):
             self.names[delivery.id] = name
+            # An edit does not make the message its own.
+            self.named.setdefault((delivery.address, name), delivery.id)
             if len(self.names) > REMEMBERED:
                 self.names.popitem(last=False)
+                self.named.popitem(last=False)
         if not self.outcomes:
             self._start(self._note_soon())
         self.outcomes.append(_Outcome(delivery.id, delivery.address, values))

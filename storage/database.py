@@ -1,6 +1,7 @@
 """The database: one engine, one transaction a turn, the same code on SQLite and PostgreSQL."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 BUSY_SECONDS = 15
+# It writes every statement with its values, which are people's answers.
+logging.getLogger("aiosqlite").setLevel(logging.WARNING)
 
 
 class DatabaseProblem(Exception):

@@ -90,6 +90,7 @@ class WebChat:
         for socket in list(self.open.get(message.chat, ())):
             async with socket.ready:
                 if message.delivery_id not in socket.shown:
+                    socket.shown.add(message.delivery_id)
                     await socket.write(frame)
         return str(message.delivery_id)
 
@@ -174,6 +175,8 @@ class WebChat:
             await socket.write({"type": "welcome", "lang": known[1].language if known else "vi", "title": "Trợ lý khuyến học"})
             for line in lines:
                 if line["type"] == "line" and line["from"] == "bot":
+                    if line["id"] in socket.shown:
+                        continue
                     socket.shown.add(line["id"])
                 await socket.write(line)
         if start := frame.get("start"):
@@ -185,8 +188,12 @@ class WebChat:
     async def _upload(self, request: web.Request, receive: Receive) -> web.Response:
         """One photo or file; it is kept only if the talk expects one."""
         chat = self._chat(request)
-        upload_id = _text(dict(request.query), "id", 40)
-        content, name, caption = await _parts(request)
+        try:
+            upload_id = _text(dict(request.query), "id", 40)
+            content, name, caption = await _parts(request)
+        except (ValueError, KeyError, AssertionError) as odd:
+            log.info("bad upload", extra={"action": "bad_upload"})
+            raise web.HTTPBadRequest from odd
         reference = f"{chat}:{upload_id}"
         self.uploads[reference] = content
         while len(self.uploads) > UPLOADS_KEPT or sum(map(len, self.uploads.values())) > 10 * LARGEST:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # Full words, or a letter that only an abbreviation's full stop or a number may follow ("x. Cẩm Bình", "p5").
 _ABBREVIATIONS = {
@@ -40,6 +41,7 @@ def bare(text: str) -> str:
     return "".join(c for c in letters if not unicodedata.combining(c)).replace("đ", "d")
 
 
+@lru_cache(maxsize=4096)
 def sound(word: str) -> str:
     """One spelled word, so that `hoà` and `hòa` are the same and `hoa` is another."""
     letters = unicodedata.normalize("NFD", word)

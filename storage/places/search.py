@@ -18,6 +18,8 @@ from storage.places.weighing import Match, Meaning, Scale, match
 WEAKEST, BEHIND_THE_BEST = 60.0, 30.0  # a worse result, or one so far behind, would only confuse
 GOOD, SURE, AHEAD = 85.0, 80.0, 6.0
 WHOLE_DISTRICT, SMALL_SHARE = 20.0, 8.0
+PLAIN = 5.0  # a name without a slip
+ADDRESS = 10  # words; a longer text is a story, in which far-fetched names would be found only
 LONG_WORD = 8  # no Vietnamese syllable has so many letters: words typed without spaces
 _ORDER = {"province": 0, "commune": 1, "village": 2}
 _KIND_WORDS = frozenset(word for kind in LEVELS for word in bare(kind).split())
@@ -98,6 +100,8 @@ class PlaceIndex:
     def _attempts(self, typed: Typed) -> Iterator[list[Span]]:
         """Ever more forgiving: slips in longer words, in words of two letters also, and whatever looks alike."""
         yield self._names.spans(typed.words)
+        if typed.content.bit_count() > ADDRESS:
+            return
         forgiving = self._names.spans(typed.words, shortest=2)
         yield forgiving
         if typed.content:
@@ -157,9 +161,10 @@ class PlaceIndex:
             if level not in (None, one.meaning.level) or not self._lies_in(place, within):
                 continue
             commune, province = self._around(place)
-            around = [named.get(commune, ())] if one.meaning.level == "village" else []
-            if one.meaning.level != "province":
-                around += [lay_in.get(commune, ()), named.get(province, ())]
+            # A commune may be said twice: by its old name and by its new one.
+            names = named.get(commune, ())
+            around = [names] if one.meaning.level == "village" else []
+            around += [[name for name in names if name.cost < PLAIN], lay_in.get(commune, ()), named.get(province, ())]
             yield scale.score(one, province, around), one
 
     def _whole_districts(self, districts: list[tuple[_District, Match]]) -> Iterator[Match]:

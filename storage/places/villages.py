@@ -1,7 +1,7 @@
 """Imports an association's list of villages from CSV: all of it, or nothing."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,13 +12,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.place import Place, PlaceAlias
 from storage.places.communes import Communes
-from storage.places.folding import fold
+from storage.places.folding import bare, fold, sound, spell
 from storage.places.kinds import VILLAGE_KINDS, parted
 from storage.places.village_list import Fault, Line, read_lines
 
 SAMPLE = Path(__file__).with_name("sample_villages.csv")
 USUAL_KIND = {"phường": "tổ dân phố"}
-Identity = tuple[int, str, str]  # commune, kind, folded name
+Identity = tuple[int, str, str]  # commune, kind, name
 _NUMBER = re.compile(r"-(\d+)$")
 
 
@@ -48,11 +48,11 @@ async def read_villages(path: Path, session: AsyncSession) -> tuple[list[Village
     lines, faults = read_lines(path)
     communes = await Communes.load(session)
     rows: list[VillageRow] = []
-    first: dict[tuple[int, str, str], int] = {}
+    seen: dict[Identity, list[tuple[str, int]]] = defaultdict(list)
     for line in lines:
         try:
             row = _row(line, communes)
-            _check_new(line, row, first)
+            _check_new(line, row, seen[_likeness(row)])
             rows.append(row)
         except Fault as fault:
             faults.append(fault)
@@ -89,24 +89,28 @@ def _row(line: Line, communes: Communes) -> VillageRow:
     return VillageRow("", commune.id, kind, name, aliases, line.difficult)
 
 
-def _check_new(line: Line, row: VillageRow, first: dict[tuple[int, str, str], int]) -> None:
-    before = first.setdefault((row.commune_id, row.kind, fold(row.name)), line.number)
-    if before != line.number:
-        raise Fault(line.number, f"{row.kind} {row.name} in {line.commune} is on line {before} already")
+def _check_new(line: Line, row: VillageRow, alike: list[tuple[str, int]]) -> None:
+    """“Thôn Đông” and “Thôn Đồng” are two villages; “Thôn Dong” is one of them over again."""
+    spelled = _spelled(row.name)
+    for other, before in alike:
+        if spelled == other or spelled.isascii() or other.isascii():
+            raise Fault(line.number, f"{row.kind} {row.name} in {line.commune} is on line {before} already")
+    alike.append((spelled, line.number))
 
 
 async def _with_codes(session: AsyncSession, rows: list[VillageRow], communes: Communes) -> list[VillageRow]:
-    """A village that is known keeps its code, also where its kind has changed; the others get the next numbers."""
+    """A village that is known keeps its code; the others get the next numbers."""
     known = await _villages(session, {row.commune_id for row in rows})
-    codes = {(one.parent_id or 0, one.kind, one.key): one.code for one in known if one.valid_to is None}
-    codes |= _of_another_kind(codes, [_identity(row) for row in rows])
+    codes = {_identity(one.parent_id or 0, one.kind, one.name): one.code for one in known if one.valid_to is None}
+    wanted = [_identity(row.commune_id, row.kind, row.name) for row in rows]
+    codes |= _renamed(codes, wanted)
     last: dict[int, int] = defaultdict(int)
     for village in known:
         if found := _NUMBER.search(village.code):
             last[village.parent_id or 0] = max(last[village.parent_id or 0], int(found[1]))
     coded = []
-    for row in rows:
-        code = codes.get(_identity(row))
+    for row, identity in zip(rows, wanted, strict=True):
+        code = codes.get(identity)
         if code is None:
             last[row.commune_id] += 1
             code = f"{communes.code(row.commune_id)}-{last[row.commune_id]:03d}"
@@ -114,22 +118,27 @@ async def _with_codes(session: AsyncSession, rows: list[VillageRow], communes: C
     return coded
 
 
-def _of_another_kind(codes: dict[Identity, str], wanted: list[Identity]) -> dict[Identity, str]:
-    """The thôn that has become a tổ dân phố: where just one of that name is left over on either side."""
-    spare = [identity for identity in codes if identity not in set(wanted)]
-    open_ = [identity for identity in wanted if identity not in codes]
-    names = Counter(map(_name_in, spare)), Counter(map(_name_in, open_))
-    former = {_name_in(identity): codes[identity] for identity in spare}
-    single = [identity for identity in open_ if names[0][_name_in(identity)] == names[1][_name_in(identity)] == 1]
-    return {identity: former[_name_in(identity)] for identity in single}
+def _renamed(codes: dict[Identity, str], wanted: list[Identity]) -> dict[Identity, str]:
+    """The thôn that became a tổ dân phố, the name whose marks were mended: where one of that name is left on either side."""
+    spare, open_ = defaultdict(list), defaultdict(list)
+    for identity in codes.keys() - set(wanted):
+        spare[identity[0], bare(identity[2])].append(codes[identity])
+    for identity in wanted:
+        if identity not in codes:
+            open_[identity[0], bare(identity[2])].append(identity)
+    return {new[0]: spare[name][0] for name, new in open_.items() if len(new) == len(spare[name]) == 1}
 
 
-def _identity(row: VillageRow) -> Identity:
+def _identity(commune_id: int, kind: str, name: str) -> Identity:
+    return commune_id, kind, _spelled(name)
+
+
+def _likeness(row: VillageRow) -> Identity:
     return row.commune_id, row.kind, fold(row.name)
 
 
-def _name_in(identity: Identity) -> tuple[int, str]:
-    return identity[0], identity[2]
+def _spelled(name: str) -> str:
+    return " ".join(sound(word) for word in spell(name).split())
 
 
 async def _villages(session: AsyncSession, communes: set[int]) -> list[Place]:

@@ -1,6 +1,7 @@
 """How well a place fits what was typed: 100 points, less what does not agree."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from storage.places.folding import sound, spell
@@ -122,15 +123,20 @@ def match(typed: Typed, span: Span, meaning: Meaning) -> Match | None:
 
 def _marks(spelled: Sequence[str], words: Sequence[str], name: str) -> float:
     """Nothing for the exact spelling, a little for typing without tone marks, more for typing others."""
-    wanted = spell(name).split()
+    wanted = _sounds(name)
     if len(wanted) != len(words):
         return NO_MARK
     without = tuple(spelled) == tuple(words)
     return sum(map(_mark, spelled, wanted, [NO_MARK if without else WRONG_MARK / 2] * len(wanted)))
 
 
-def _mark(spelled: str, wanted: str, unmarked: float) -> float:
-    typed, right = sound(spelled), sound(wanted)
+@lru_cache(maxsize=8192)
+def _sounds(name: str) -> tuple[str, ...]:
+    return tuple(sound(word) for word in spell(name).split())
+
+
+def _mark(spelled: str, right: str, unmarked: float) -> float:
+    typed = sound(spelled)
     if typed == right:
         return 0.0
     if typed.isascii():

@@ -100,6 +100,15 @@ async def test_a_later_list_keeps_the_codes(tmp_path: Path) -> None:
         assert (report.added, report.changed, report.unchanged) == (0, 0, 4)
 
 
+async def test_names_that_differ_in_marks_only_are_different_villages(tmp_path: Path) -> None:
+    async with places() as session:
+        rows, faults = await read(session, tmp_path, "xã,thôn\nCẩm Bình,Thôn Hà\nCẩm Bình,Thôn Hạ\n")
+        assert not faults
+        await villages.import_villages(session, rows, NOW)
+        rows, _ = await read(session, tmp_path, "xã,thôn\nCẩm Bình,Thôn Hạ\nCẩm Bình,Thôn Há\n")
+        assert [row.code for row in rows] == ["18685-002", "18685-001"]
+
+
 async def test_a_village_that_a_citizen_named_is_confirmed_by_the_list(tmp_path: Path) -> None:
     async with places() as session:
         commune = await by_code(session, "18685")
@@ -142,6 +151,7 @@ FAULTS: list[tuple[str, str | bytes, list[str]]] = [
     ("long name", f"xã,thôn\nCẩm Bình,{'Dài' * 30}\n", ["2: “DàiDàiDàiDàiDàiDàiDà…” is longer than 60 letters"]),
     ("twice", "xã,thôn\nCẩm Bình,Thôn A\nCẩm Bình,thon a\n", ["3: thôn a in Cẩm Bình is on line 2 already"]),
     ("twice with noughts", "xã,thôn\n18685,Thôn 3\nCẩm Bình,Thôn 03\n", ["3: thôn 03 in Cẩm Bình is on line 2 already"]),
+    ("twice without marks", "xã,thôn\nCẩm Bình,Thôn Đông\nCẩm Bình,Thôn Đồng\nCẩm Bình,Thôn Dong\n", ["4: thôn Dong in Cẩm Bình is on line 2 already"]),
     ("too few cells", "xã,thôn\nCẩm Bình\n", ["2: 1 cells where the header has 2 columns"]),
     ("too many cells", "xã,thôn\nCẩm Bình,A,B\n", ["2: 3 cells where the header has 2 columns"]),
     ("unknown header", "xã,thôn,dân số\nCẩm Bình,A,7\n", ["1: unknown column “dân số”; known are xã, tỉnh, thôn, tên khác, khó khăn"]),

@@ -1,6 +1,7 @@
 """Our own page's side of the web chat's protocol, over real HTTP and a real WebSocket."""
 
 import asyncio
+import io
 import itertools
 import re
 from types import TracebackType
@@ -59,7 +60,7 @@ class Page:
 
     async def uploads(self, content: bytes, name: str) -> tuple[int, dict[str, Any]]:
         form = aiohttp.FormData()
-        form.add_field("file", content, filename=name)
+        form.add_field("file", io.BytesIO(content), filename=name)
         async with self.http.post(f"{self.base}/upload/{self.seat}?id=u{next(_ids)}", data=form) as answer:
             return answer.status, await answer.json()
 

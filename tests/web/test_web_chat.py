@@ -1,0 +1,198 @@
+"""The web chat's door and its promises, over real HTTP and WebSockets."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.app import App, build
+from bot.settings import Settings
+from bot.web.server import application
+from storage.database import Database
+from tests.talks import photo
+from tests.test_bad_input import digest
+from tests.web.page import Page
+
+
+@pytest.fixture
+async def served(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[tuple[App, str]]:
+    app = build(Settings(data_dir=tmp_path, secret_key="s" * 40, _env_file=None), sqlite_database)  # type: ignore[call-arg]
+    server = TestServer(application(sqlite_database, app.channels.values(), app.intake.receive))
+    async with app.running(http=False):
+        await server.start_server()
+        yield app, f"http://localhost:{server.port}"
+        await server.close()
+
+
+async def test_health(served: tuple[App, str]) -> None:
+    async with aiohttp.ClientSession() as http:
+        for path in ("/healthz", "/readyz"):
+            async with http.get(served[1] + path) as answer:
+                assert (answer.status, await answer.json()) == (200, {"ok": True})
+
+
+async def test_what_was_said_while_the_page_was_closed_is_there(served: tuple[App, str]) -> None:
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with Page(served[1], jar=jar) as page:
+        await page.open()
+        await page.sees("kính chào")
+        await page.presses("Bắt đầu")
+    async with Page(served[1], jar=jar) as page:
+        await page.open()
+        await page.sees("Để xét danh hiệu")
+        assert [line["text"] for line in page.lines.values() if line["from"] == "me"] == ["/start", "Bắt đầu"]
+
+
+async def test_two_tabs_of_one_seat_show_the_same(served: tuple[App, str]) -> None:
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with Page(served[1], jar=jar) as one, Page(served[1], jar=jar) as two:
+        await one.open()
+        await one.sees("kính chào")
+        await two.open()
+        await one.presses("Bắt đầu")
+        await two.sees("Để xét danh hiệu")
+
+
+async def test_seats_are_different_people(served: tuple[App, str]) -> None:
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with Page(served[1], "1", jar) as one, Page(served[1], "2", jar) as two:
+        await one.open()
+        await two.open()
+        await one.sees("kính chào")
+        await one.presses("Bắt đầu")
+        await one.sees("Để xét danh hiệu")
+        await two.sees("kính chào")
+
+
+async def test_the_same_frame_twice_counts_once(served: tuple[App, str], sqlite_database: Database) -> None:
+    async with Page(served[1]) as page:
+        await page.open()
+        await page.sees("kính chào")
+        message, token = page.button("Bắt đầu")
+        frame = {"type": "press", "token": token, "message": message, "id": "same"}
+        for _time in range(5):
+            await page.send(frame)
+        await page.was_heard("same")
+        await page.sees("Để xét danh hiệu")
+        await asyncio.sleep(0.2)
+        assert sum("Để xét danh hiệu" in line["text"] for line in page.said()) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["", "null", "[]", "{", '"x"', "{}", '{"type": "say"}', '{"type": "say", "id": "a", "text": 7}', '{"type": "hello", "after": "x"}',
+     '{"type": "press", "id": "b", "token": "account.menu", "message": "x"}', '{"type": "say", "id": "' + "x" * 41 + '", "text": "a"}',
+     '{"type": "press", "id": "c", "token": "' + "x" * 65 + '", "message": 1}', '{"type": "other", "id": "d"}'],
+)  # fmt: skip
+async def test_odd_frames_are_refused(data: str, served: tuple[App, str], sqlite_database: Database) -> None:
+    async with Page(served[1]) as page:
+        await page.open()
+        await page.sees("kính chào")
+        before = await digest(sqlite_database)
+        assert page.ws
+        await page.ws.send_str(data)
+        async with asyncio.timeout(5), page.news:
+            await page.news.wait_for(lambda: page.errors)
+        assert await digest(sqlite_database) == before
+        await page.presses("Bắt đầu")
+        await page.sees("Để xét danh hiệu")
+
+
+async def test_the_door_is_closed_to_forged_cookies_and_other_sites(
+    served: tuple[App, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    _app, base = served
+    chat = "0" * 32
+    async with aiohttp.ClientSession(cookies={"chat_1": f"{chat}.{'0' * 32}"}) as http:
+        async with http.get(f"{base}/ws/1", headers={"Upgrade": "websocket", "Connection": "Upgrade"}) as answer:
+            assert answer.status == 403
+        async with http.post(f"{base}/upload/1?id=x", data=b"x") as answer:
+            assert answer.status == 403
+    async with Page(base) as page:
+        await page.open()
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await page.http.ws_connect(f"{base}/ws/1", origin="http://elsewhere.example")
+        assert refused.value.status == 403
+    assert chat not in caplog.text
+
+
+async def test_a_frame_of_ten_megabytes(served: tuple[App, str]) -> None:
+    """The connection is closed; the next one is welcome."""
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with Page(served[1], jar=jar) as page:
+        await page.open()
+        await page.sees("kính chào")
+        assert page.ws
+        with contextlib.suppress(ConnectionError):
+            await page.ws.send_str("x" * 10_000_000)
+        async with asyncio.timeout(5):
+            await asyncio.gather(page.reader)  # type: ignore[arg-type]
+    async with Page(served[1], jar=jar) as page:
+        await page.open()
+        await page.sees("kính chào")
+
+
+async def test_files_are_shown_to_whom_they_were_given(served: tuple[App, str], tmp_path: Path) -> None:
+    app, base = served
+    kept = await app.files.keep(photo("x.jpg"))
+    mark = app.channels["webchat"].seats.mark(f"file.{kept.sha256}")  # type: ignore[attr-defined]
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"{base}/files/{kept.sha256}.{mark}") as answer:
+            assert answer.status == 200
+            assert b"Exif" not in await answer.read()
+        for name in (f"{kept.sha256}.{'0' * 32}", f"{kept.sha256}.", "..%2f..%2fsecret_key.x", f"{'0' * 64}.{mark}"):
+            async with http.get(f"{base}/files/{name}") as answer:
+                assert answer.status == 404
+
+
+async def test_uploads_that_cannot_be(served: tuple[App, str], sqlite_database: Database) -> None:
+    async with Page(served[1]) as page:
+        await page.open()
+        await page.sees("kính chào")
+        before = await digest(sqlite_database)
+        status, body = await page.uploads(b"x" * (20 * 1024 * 1024 + 1), "to.jpg")
+        assert (status, body["error"][:20]) == (413, "Tệp lớn quá 20 MB, ô")
+        assert (await page.uploads(b"", "rong.jpg"))[0] == 400
+        # Nobody asked for a photo: said so, and not kept.
+        assert (await page.uploads(photo("x.jpg"), "x.jpg"))[0] == 200
+        await page.sees("kính chào")
+        assert await digest(sqlite_database) == before
+        assert not list((served[0].files.folder).rglob("*.jpg"))
+        for query, body in (("x" * 50, b""), ("", b"x"), ("ok", b"no multipart at all")):
+            async with page.http.post(f"{served[1]}/upload/1?id={query}", data=body) as answer:
+                assert answer.status == 400
+
+
+async def test_a_thousand_new_chats_from_one_address_are_slowed(served: tuple[App, str]) -> None:
+    statuses = []
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+        for _number in range(1000):
+            async with http.get(served[1]) as answer:
+                statuses.append(answer.status)
+                words = await answer.text()
+        assert statuses.count(200) <= 70
+        assert words.startswith("Nhiều người đang mở trợ lý")
+        # Somebody behind the proxy with another address is let in.
+        async with http.get(served[1], headers={"X-Forwarded-For": "203.0.113.9"}) as answer:
+            assert answer.status == 200
+
+
+async def test_a_taken_port_is_one_clear_line(sqlite_database: Database, tmp_path: Path, unused_tcp_port: int) -> None:
+    from bot.settings import SettingProblem
+    from bot.web.server import serve
+
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+    settings = Settings(data_dir=tmp_path, http_port=unused_tcp_port, _env_file=None)  # type: ignore[call-arg]
+    with pytest.raises(SettingProblem, match=f"^HTTP_PORT: cannot listen on 127.0.0.1:{unused_tcp_port}"):
+        async with serve(settings, sqlite_database, {}, None):  # type: ignore[arg-type]
+            pass
+    await runner.cleanup()
