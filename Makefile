@@ -12,6 +12,8 @@ run: $(VENV)/run  ## Set everything up and serve; prints where to look
 	@$(BIN)/python -m bot run
 
 test: $(VENV)/test  ## The whole test run
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+		echo "No Chromium: the browser tests are skipped; install it with: apt-get install chromium"
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup

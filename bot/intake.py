@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot import outbox
@@ -69,7 +69,11 @@ class Intake:
         try:
             if isinstance(incoming.meaning, Sent):
                 incoming = replace(incoming, meaning=await self._fetched(incoming, incoming.meaning))
-            deliveries = await self._turn(incoming)
+            try:
+                deliveries = await self._turn(incoming)
+            except IntegrityError:
+                # Somebody was first, in another process: what they did is there now, and this turn finds it.
+                deliveries = await self._turn(incoming)
         except Refusal as refusal:
             deliveries = await self._refuse(incoming, refusal)
         except UnknownCall as unknown:

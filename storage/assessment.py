@@ -50,6 +50,14 @@ class Assessment(SQLModel, table=True):
     submitted_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
+async def paper_in_hand(session: AsyncSession, paper_id: int) -> Assessment | None:
+    """The paper, locked until the turn ends: of two people who answer in it at once, one waits."""
+    held = session.info.setdefault("papers in hand", set())
+    paper = await session.get(Assessment, paper_id, with_for_update=None if paper_id in held else True)
+    held.add(paper_id)
+    return paper
+
+
 async def papers_of(session: AsyncSession, holder_id: int) -> list[Assessment]:
     """All papers that this person may see as their own: for themselves and for those they speak for."""
     spoken_for = select(Proxy.person_id).where(Proxy.holder_id == holder_id)

@@ -1,7 +1,6 @@
 """The database: one engine, one transaction a turn, the same code on SQLite and PostgreSQL."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
@@ -18,10 +17,10 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeDecorator
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage import sqlite
+
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 BUSY_SECONDS = 15
-# It writes every statement with its values, which are people's answers.
-logging.getLogger("aiosqlite").setLevel(logging.WARNING)
 
 
 class DatabaseProblem(Exception):
@@ -86,19 +85,22 @@ def _engine(url: str) -> AsyncEngine:
     path = rest.removeprefix("/")
     if path and path != ":memory:":
         Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(f"{driver}://{rest}")
+        engine = create_async_engine(f"{driver}://{rest}", connect_args={"async_creator_fn": _connect})
     else:
-        engine = create_async_engine(f"{driver}://", poolclass=StaticPool)
+        engine = create_async_engine(f"{driver}://", poolclass=StaticPool, connect_args={"async_creator_fn": _connect})
     _tame_sqlite(engine)
     return engine
+
+
+async def _connect(path: str, **options: Any) -> sqlite.Connection:
+    return await sqlite.connect(path, BUSY_SECONDS, **options)
 
 
 def _tame_sqlite(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, record: Any) -> None:
-        connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -24,7 +24,11 @@ def load(
     """Load the official provinces and communes, with their names from before 1/7/2025. May be run again."""
 
     async def work(session: AsyncSession) -> official.LoadReport:
-        return await official.load(session, None if province == "all" else province, utc_now())
+        try:
+            return await official.load(session, None if province == "all" else province, utc_now())
+        except official.UnknownProvince as unknown:
+            typer.echo(f"--province: {unknown}", err=True)
+            raise typer.Exit(2) from unknown
 
     typer.echo(str(in_transaction(work)))
 

@@ -80,7 +80,7 @@ async def about(turn: Turn) -> None:
                     "học nghề, học dùng máy, giúp con cháu học. Người dân tự nguyện đăng ký và tự chấm điểm; chi hội "
                     "khuyến học xem, Hội Khuyến học xã thẩm định, UBND xã quyết định công nhận."
                 ),
-                _("Danh hiệu này khác với “công dân số” trên VNeID. Không tham gia cũng không mất quyền lợi gì."),
+                _("Danh hiệu này khác với “công dân số” trên VNeID. Việc tham gia là tự nguyện."),
             ],
             "\n\n",
         ),

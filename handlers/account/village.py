@@ -153,6 +153,9 @@ async def pick(turn: Turn, whose: str, owner_id: int, place_id: int) -> None:
 async def keep(turn: Turn, whose: str, owner_id: int, place_id: int) -> None:
     """Writes the village down and goes on."""
     owner = await _owner(turn, whose, owner_id)
+    place = await turn.session.get(Place, place_id)
+    if place is None or place.level != "village" or place.valid_to or not (place.confirmed or place.proposed_by):
+        raise Refusal(_("Nơi này chưa chọn được. {You} gõ lại tên thôn và tên xã giúp ạ."))
     first = owner.place_id is None
     owner.place_id = place_id
     turn.conversation.linked_place = None

@@ -11,7 +11,7 @@ from handlers.titles.model import Title
 from handlers.titles.published import title_of
 from handlers.turn import Turn, button, shown_file
 from locales import Text, Words, _, join, plain
-from storage.assessment import Assessment, Status, queue_length, stranded_by_place
+from storage.assessment import Assessment, Status, paper_in_hand, queue_length, stranded_by_place
 from storage.assessment import queue as waiting_papers
 from storage.assignment import Assignment, roles_of
 from storage.decision import Outcome
@@ -178,7 +178,7 @@ async def _rule(turn: Turn, paper: Assessment, title: Title, ruling: Ruling) -> 
 
 async def _readable(turn: Turn, paper_id: int) -> tuple[Assessment, Title]:
     """A paper of the officer's area. Raises Refusal."""
-    paper = await turn.session.get(Assessment, paper_id)
+    paper = await paper_in_hand(turn.session, paper_id)
     if paper is None or not await workflow.may_read(turn.session, turn.me, paper):
         raise Refusal(_("Phiếu này không thuộc địa bàn của {you}, hoặc người dân đã rút."))
     return paper, await title_of(turn.session, paper.revision_id)

@@ -14,7 +14,7 @@ from handlers.titles.published import title_of
 from handlers.turn import Turn, button
 from locales import _
 from locales.text import HOME
-from storage.assessment import Assessment
+from storage.assessment import Assessment, paper_in_hand
 from storage.decision import Outcome, last_document
 
 router = Router("signing")
@@ -132,7 +132,7 @@ def _held(turn: Turn) -> tuple[str, date]:
 
 
 async def _mine(turn: Turn, paper_id: int, round: int) -> tuple[Assessment, Title]:
-    paper = await turn.session.get(Assessment, paper_id)
+    paper = await paper_in_hand(turn.session, paper_id)
     if paper is None or paper.round != round:
         raise Refusal(_("Phiếu này đã được xử lý."))
     await workflow.turn_of(turn, paper)

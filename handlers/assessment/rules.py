@@ -9,7 +9,7 @@ from handlers.titles.published import InForce, title_of
 from handlers.turn import Turn
 from locales import _
 from locales.text import HOME
-from storage.assessment import Assessment, Status, paper_about
+from storage.assessment import Assessment, Status, paper_about, paper_in_hand
 from storage.household import members_of
 from storage.person import Person
 
@@ -18,7 +18,7 @@ OPEN = (Status.DRAFT, Status.NEED_MORE)
 
 async def own_paper(turn: Turn, paper_id: int) -> Assessment:
     """The paper, if the speaker may see it as their own. Raises Refusal."""
-    paper = await turn.session.get(Assessment, paper_id)
+    paper = await paper_in_hand(turn.session, paper_id)
     if paper is None:
         raise Refusal(_("Phiếu này không còn nữa. {You} gửi /trangthai để xem phiếu của mình."))
     await agreed(turn, paper.person_id)

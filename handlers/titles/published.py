@@ -6,6 +6,7 @@ from hashlib import sha256
 from json import dumps
 from pathlib import Path
 from tomllib import loads
+from weakref import WeakKeyDictionary
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,7 +15,9 @@ from storage.event import Event
 from storage.revision import Revision, current_revisions, publish
 
 FOLDER = Path(__file__).parent
-_read: dict[tuple[int, str], Title] = {}  # a published revision never changes
+# A published revision never changes: it is read once for each content, and found once for each database.
+_read: dict[str, Title] = {}
+_by_id: WeakKeyDictionary[object, dict[int, Title]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,13 @@ async def title_in_force(session: AsyncSession, title_id: str) -> InForce | None
 
 async def title_of(session: AsyncSession, revision_id: int) -> Title:
     """The criteria to which a paper is pinned. Raises LookupError for an unknown revision."""
-    row = await session.get(Revision, revision_id)
-    if row is None:
-        raise LookupError(f"no revision {revision_id}")
-    return _title(row)
+    known = _by_id.setdefault(session.get_bind(), {})
+    if revision_id not in known:
+        row = await session.get(Revision, revision_id)
+        if row is None:
+            raise LookupError(f"no revision {revision_id}")
+        known[revision_id] = _title(row)
+    return known[revision_id]
 
 
 async def publish_file(session: AsyncSession, path: Path, now: datetime) -> Revision:
@@ -59,7 +65,6 @@ async def publish_built_in(session: AsyncSession, now: datetime) -> None:
 
 
 def _title(row: Revision) -> Title:
-    key = (row.id or 0, row.sha256)
-    if key not in _read:
-        _read[key] = Title.model_validate(row.content)
-    return _read[key]
+    if row.sha256 not in _read:
+        _read[row.sha256] = Title.model_validate(row.content)
+    return _read[row.sha256]

@@ -7,7 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.place import Place, PlaceAlias
-from storage.places.folding import fold, sound, spell
+from storage.places.folding import fold, sounds
 from storage.places.kinds import COMMUNE_KINDS, PROVINCE_KINDS, parted
 from storage.places.village_list import Fault, Line
 
@@ -66,7 +66,7 @@ class Communes:
         of_kind = [commune for commune in found if kind in ("", commune.kind)]
         if not of_kind:
             raise Fault(line.number, f"there is no {kind} {name}; do you mean {_either(found)}?")
-        exact = [commune for commune in of_kind if _sounds(commune.name) == _sounds(name)]
+        exact = [commune for commune in of_kind if sounds(commune.name) == sounds(name)]
         chosen = exact if len(of_kind) > 1 and exact else of_kind
         if len(chosen) > 1:
             raise Fault(line.number, f"“{line.commune}” is ambiguous: {_either(chosen)}; add the tỉnh or give the code")
@@ -90,7 +90,3 @@ class Communes:
 
 def _either(communes: list[Commune]) -> str:
     return " or ".join(map(str, dict.fromkeys(communes)))
-
-
-def _sounds(name: str) -> list[str]:
-    return [sound(word) for word in spell(name).split()]

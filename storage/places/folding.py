@@ -49,5 +49,11 @@ def sound(word: str) -> str:
     return unicodedata.normalize("NFC", "".join(c for c in letters if c not in _TONES)) + "".join(marks)
 
 
+@lru_cache(maxsize=8192)
+def sounds(name: str) -> tuple[str, ...]:
+    """A name word by word, for telling “Thôn Đông” from “Thôn Đồng”."""
+    return tuple(map(sound, spell(name).split()))
+
+
 def _written_out(found: re.Match[str]) -> str:
     return list(_ABBREVIATIONS.values())[int(str(found.lastgroup)[1:])] + " "

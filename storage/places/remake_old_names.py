@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from storage.places.folding import fold, sound, spell
+from storage.places.folding import fold, sounds
 
 HEADER = ("commune", "old_commune", "old_district", "old_province")
 TARGET = Path(__file__).with_name("old_names.tsv")
@@ -66,16 +66,12 @@ class _Codes:
     def of(self, province: str, commune: str) -> str | None:
         found = self.known.get(_key(province, commune), [])
         if len(found) > 1:
-            found = [(name, code) for name, code in found if _sounds(name) == _sounds(commune)]
+            found = [(name, code) for name, code in found if sounds(name) == sounds(commune)]
         return found[0][1] if len(found) == 1 else None
 
 
 def _key(province: str, commune: str) -> Key:
     return fold(province).removeprefix("tinh ").removeprefix("thanh pho "), fold(commune)
-
-
-def _sounds(name: str) -> list[str]:
-    return [sound(word) for word in spell(name).split()]
 
 
 def _write(rows: Iterable[Key]) -> None:

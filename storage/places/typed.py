@@ -46,8 +46,8 @@ def from_words(spelled: list[str]) -> Typed:
             typed.kind_starts[at + 1] = typed.kind_starts[at]
         elif not phrase and (len(words[at]) > 1 or words[at].isdigit() or words[at] in PART_LETTERS):
             content |= 1 << at
-        elif not phrase or not is_kind(phrase):
-            fillers |= ((1 << length or 1) - 1) << at
+        else:
+            fillers |= ((1 << max(length, 1)) - 1) << at
         at += length or 1
     return replace(typed, content=content, fillers=fillers)
 

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.place import Place, PlaceAlias
 from storage.places.communes import Communes
-from storage.places.folding import bare, fold, sound, spell
+from storage.places.folding import bare, fold, sounds
 from storage.places.kinds import VILLAGE_KINDS, parted
 from storage.places.village_list import Fault, Line, read_lines
 
@@ -138,7 +138,7 @@ def _likeness(row: VillageRow) -> Identity:
 
 
 def _spelled(name: str) -> str:
-    return " ".join(sound(word) for word in spell(name).split())
+    return " ".join(sounds(name))
 
 
 async def _villages(session: AsyncSession, communes: set[int]) -> list[Place]:

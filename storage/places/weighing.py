@@ -1,10 +1,9 @@
 """How well a place fits what was typed: 100 points, less what does not agree."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-from storage.places.folding import sound, spell
+from storage.places.folding import sound, sounds
 from storage.places.kinds import LEVELS
 from storage.places.names import Span
 from storage.places.typed import Typed
@@ -123,16 +122,11 @@ def match(typed: Typed, span: Span, meaning: Meaning) -> Match | None:
 
 def _marks(spelled: Sequence[str], words: Sequence[str], name: str) -> float:
     """Nothing for the exact spelling, a little for typing without tone marks, more for typing others."""
-    wanted = _sounds(name)
+    wanted = sounds(name)
     if len(wanted) != len(words):
         return NO_MARK
     without = tuple(spelled) == tuple(words)
     return sum(map(_mark, spelled, wanted, [NO_MARK if without else WRONG_MARK / 2] * len(wanted)))
-
-
-@lru_cache(maxsize=8192)
-def _sounds(name: str) -> tuple[str, ...]:
-    return tuple(sound(word) for word in spell(name).split())
 
 
 def _mark(spelled: str, right: str, unmarked: float) -> float:

@@ -1,73 +1,136 @@
-// The line to the server: opens it, keeps it open, and holds back what has not been heard yet.
+// The line to the server: opens it, notices when it is dead, and keeps what has not been heard yet.
 "use strict";
 
+const BEAT_LIMIT = 45000; // the server beats every 20 s
+const OPEN_LIMIT = 15000;
+const HEARD_LIMIT = 20000;
+const WAIT = {first: 500, most: 10000};
+
 function unique() {
-  var parts = new Uint32Array(4);
-  window.crypto.getRandomValues(parts);
-  return Array.prototype.map.call(parts, function (n) { return n.toString(36); }).join("-");
+  const bytes = window.crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, byte => ("0" + byte.toString(16)).slice(-2)).join("");
 }
 
-function Net(seat, onFrame, onState) {
-  var self = this;
-  var key = "unheard-" + seat;
-  var socket = null, wait = 500, timer = null, lastHeard = 0;
-  var start = new URLSearchParams(location.search).get("start");
-  self.after = 0;
-  self.unheard = load();
+/** Frames that the server has not acknowledged. A key for each, so that two tabs of a seat do not overwrite each other. */
+class Unheard {
+  constructor(seat) {
+    this.prefix = "unheard:" + seat + ":";
+    this.frames = this.load();
+  }
 
-  function load() {
-    try { return JSON.parse(localStorage.getItem(key)) || []; } catch (error) { return []; }
-  }
-  function save() {
-    // A phone may forbid storage; then a reload forgets what was not sent, and nothing else.
-    try { localStorage.setItem(key, JSON.stringify(self.unheard)); } catch (error) { return; }
-  }
-  function open() {
-    clearTimeout(timer);
-    onState("connecting");
-    socket = new WebSocket((location.protocol === "https:" ? "wss://" : "ws://") + location.host + "/ws/" + seat);
-    socket.onopen = opened;
-    socket.onmessage = function (event) { lastHeard = Date.now(); onFrame(JSON.parse(event.data)); };
-    socket.onclose = closed;
-  }
-  function opened() {
-    wait = 500;
-    lastHeard = Date.now();
-    var hello = {type: "hello", after: self.after};
-    if (start) {
-      hello.start = start;
-      start = null;
-      history.replaceState(null, "", location.pathname);
+  load() {
+    try {
+      const keys = Object.keys(localStorage).filter(key => key.startsWith(this.prefix));
+      return keys.map(key => JSON.parse(localStorage.getItem(key))).sort((a, b) => a.since - b.since);
+    } catch (error) {
+      return []; // a phone may forbid storage: then a reload forgets what was waiting, and nothing else
     }
-    socket.send(JSON.stringify(hello));
-    self.unheard.forEach(function (frame) { socket.send(JSON.stringify(frame)); });
-    onState("connected");
-  }
-  function closed() {
-    onState("lost");
-    clearTimeout(timer);
-    timer = setTimeout(open, wait);
-    wait = Math.min(wait * 2, 10000);
-  }
-  function hurry() {
-    if (!socket || socket.readyState > 1) { wait = 500; open(); }
   }
 
-  self.isOpen = function () { return socket !== null && socket.readyState === 1; };
-  self.send = function (frame) {
-    self.unheard.push(frame);
-    save();
-    if (self.isOpen()) { socket.send(JSON.stringify(frame)); }
-  };
-  self.heard = function (id) {
-    self.unheard = self.unheard.filter(function (frame) { return frame.id !== id; });
-    save();
-  };
-  self.start = function () {
-    window.addEventListener("online", hurry);
-    document.addEventListener("visibilitychange", function () { if (!document.hidden) { hurry(); } });
-    // A phone that slept keeps a dead socket; the server's beat tells.
-    setInterval(function () { if (self.isOpen() && Date.now() - lastHeard > 45000) { socket.close(); } }, 5000);
-    open();
-  };
+  add(frame) {
+    this.frames.push(frame);
+    try { localStorage.setItem(this.prefix + frame.id, JSON.stringify(frame)); } catch (error) { /* as in load */ }
+  }
+
+  remove(id) {
+    this.frames = this.frames.filter(frame => frame.id !== id);
+    try { localStorage.removeItem(this.prefix + id); } catch (error) { /* as in load */ }
+  }
+}
+
+class Connection {
+  constructor(seat, onFrame, onState) {
+    this.address = location.protocol.replace("http", "ws") + "//" + location.host + "/ws/" + seat;
+    this.onFrame = onFrame;
+    this.onState = onState;
+    this.unheard = new Unheard(seat);
+    this.after = 0;
+    this.wait = WAIT.first;
+    this.connected = false;
+    this.start = new URLSearchParams(location.search).get("start");
+  }
+
+  open() {
+    window.addEventListener("online", () => this.hurry());
+    document.addEventListener("visibilitychange", () => this.look());
+    setInterval(() => this.watch(), 5000);
+    this.reopen();
+  }
+
+  reopen() {
+    this.drop();
+    this.heardAt = Date.now();
+    this.socket = new WebSocket(this.address);
+    this.socket.onopen = () => this.hello();
+    this.socket.onmessage = event => this.take(JSON.parse(event.data));
+    this.socket.onclose = () => this.lost();
+  }
+
+  // A dead socket reports its own end only after minutes; so it is let go, not waited for.
+  drop() {
+    clearTimeout(this.timer);
+    this.connected = false;
+    if (!this.socket) { return; }
+    this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
+    this.socket.close();
+  }
+
+  lost() {
+    this.drop();
+    this.onState("lost");
+    this.timer = setTimeout(() => this.reopen(), this.wait);
+    this.wait = Math.min(this.wait * 2, WAIT.most);
+  }
+
+  hello() {
+    const frame = {type: "hello", after: this.after};
+    if (this.start) { frame.start = this.start; }
+    this.socket.send(JSON.stringify(frame));
+    this.unheard.frames.forEach(one => this.transmit(one));
+  }
+
+  take(frame) {
+    this.heardAt = Date.now();
+    if (frame.seq) { this.after = Math.max(this.after, frame.seq); }
+    this.onFrame(frame);
+    if (frame.type === "welcome") { this.welcomed(); }
+  }
+
+  // Only now is the start known to have arrived: an invited person must not lose the invitation to a bad line.
+  welcomed() {
+    this.connected = true;
+    this.wait = WAIT.first;
+    if (this.start) { history.replaceState(null, "", location.pathname); }
+    this.start = null;
+    this.onState("connected");
+  }
+
+  send(frame) {
+    frame.since = Date.now();
+    this.unheard.add(frame);
+    if (this.socket.readyState === WebSocket.OPEN) { this.transmit(frame); }
+  }
+
+  transmit(frame) {
+    frame.sentAt = Date.now();
+    const {type, id, text, token, message} = frame;
+    this.socket.send(JSON.stringify({type, id, text, token, message}));
+  }
+
+  watch() {
+    const silent = Date.now() - this.heardAt;
+    if (this.socket.onclose && silent > (this.connected ? BEAT_LIMIT : OPEN_LIMIT)) { this.lost(); }
+    if (!this.connected) { return; }
+    this.unheard.frames.filter(frame => Date.now() - frame.sentAt > HEARD_LIMIT).forEach(frame => this.transmit(frame));
+  }
+
+  look() {
+    if (document.hidden) { return; }
+    if (!this.connected || Date.now() - this.heardAt > BEAT_LIMIT / 2) { this.hurry(); }
+  }
+
+  hurry() {
+    this.wait = WAIT.first;
+    this.reopen();
+  }
 }

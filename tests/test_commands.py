@@ -1,0 +1,111 @@
+"""The command line, as an operator types it: what it says, and what it says when something is wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def bot(tmp_path: Path, sqlite_template: Path):  # type: ignore[no-untyped-def]
+    """Runs `python -m bot …` on a database with the sample villages."""
+    (tmp_path / "bot.sqlite3").write_bytes(sqlite_template.read_bytes())
+
+    def run(*words: str, typed: str = "", **settings: str) -> tuple[int, str]:
+        env = {k: v for k, v in os.environ.items() if not k.startswith("TELEGRAM")}
+        env |= {"DATA_DIR": str(tmp_path), "HTTP_PORT": "0"} | settings
+        command = [sys.executable, "-m", "bot", *words]
+        done = subprocess.run(command, cwd=ROOT, env=env, input=typed, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"HTTP_PORT": "many"}, "HTTP_PORT: "),
+        ({"PUBLIC_URL": "bot.example.vn"}, "PUBLIC_URL: must begin with http:// or https://"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY: must have at least 32 characters"),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL: "),
+        ({"DATABASE_URL": "mysql://x/y"}, "DATABASE_URL: must begin with sqlite:/// or postgresql://"),
+        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "DATABASE_URL: the database does not answer"),
+        ({"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_API_URL": "http://127.0.0.1:1", "PUBLIC_URL": "https://x.example"}, "TELEGRAM_WEBHOOK_SECRET"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_one_line(settings: dict[str, str], names: str, bot) -> None:  # type: ignore[no-untyped-def]
+    code, said = bot("run", **settings)
+    assert code == 2
+    assert said.startswith(names)
+    assert said.count("\n") == 1, said
+
+
+def test_officers_are_invited_by_name_and_by_code(bot) -> None:  # type: ignore[no-untyped-def]
+    code, said = bot("officers", "invite", "--role", "branch", "--area", "trung tien cam binh")
+    assert code == 0
+    assert "Chi hội khuyến học – thôn Trung Tiến, xã Cẩm Bình, tỉnh Hà Tĩnh" in said
+    assert bot("officers", "invite", "--role", "association", "--area", "18685")[0] == 0
+    assert bot("officers", "invite", "--role", "king", "--area", "18685") == (2, said_of_king())
+    code, said = bot("officers", "invite", "--role", "branch", "--area", "18685")
+    assert (code, said) == (2, "18685 is a commune; a village is needed here\n")
+    code, said = bot("officers", "invite", "--role", "branch", "--area", "Nơi Nào Đó")
+    assert code == 2
+    assert "python -m bot areas list" in said
+    assert bot("officers", "list")[0] == 0
+
+
+def said_of_king() -> str:
+    return "--role: king is not a role; known: branch, association, committee, province\n"
+
+
+def test_villages_are_imported_whole_or_not_at_all(bot, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text("xã,thôn\nCẩm Bình,Thôn Mới\n", encoding="utf-8-sig")
+    bad.write_text("xã;thôn\nCẩm Bình;Thôn Khác\nXã Không Có;Thôn Một\n", encoding="utf-8")
+    code, said = bot("areas", "import", str(bad))
+    assert code == 1
+    assert "bad.csv:3: " in said
+    assert "Khác" not in bot("areas", "list", "Cẩm Bình")[1]
+    assert bot("areas", "import", "--dry-run", str(good))[0] == 0
+    assert "Mới" not in bot("areas", "list", "Cẩm Bình")[1]
+    assert bot("areas", "import", str(good))[0] == 0
+    assert "thôn Mới" in bot("areas", "list", "Cẩm Bình")[1]
+    assert "v-18685-001" in bot("areas", "link", "Trung Tiến")[1]
+    code, said = bot("areas", "load", "--province", "Atlantis")
+    assert code == 2
+    assert said.count("\n") == 1
+
+
+def test_criteria_are_checked_before_they_are_published(bot, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    source = (ROOT / "handlers/titles/cong_dan_hoc_tap.toml").read_text(encoding="utf-8")
+    file = tmp_path / "title.toml"
+    file.write_text(source.replace("total = 100", "total = 90"), encoding="utf-8")
+    code, said = bot("criteria", "publish", str(file))
+    assert code == 1
+    assert "add up to 100" in said
+    file.write_text(source.replace("minutes = 10", "minutes = 12"), encoding="utf-8")
+    assert bot("criteria", "check", str(file)) == (0, "No faults.\n")
+    assert bot("criteria", "publish", str(file)) == (0, "cong_dan_hoc_tap: revision 2 is in force.\n")
+    assert bot("criteria", "check", str(tmp_path / "none.toml"))[0] == 1
+
+
+def test_a_talk_in_the_terminal(bot) -> None:  # type: ignore[no-untyped-def]
+    code, said = bot("chat", "An", typed="xin chào\n1\nHùng: xin chào\n\n")
+    assert code == 0
+    assert "An < Để xét danh hiệu" in said
+    assert "Hùng < Dạ, kính chào ông/bà" in said
+
+
+def test_a_database_that_is_newer_than_the_program(bot, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "bot.sqlite3") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    code, said = bot("db", "upgrade")
+    assert code == 2
+    assert said == "DATABASE_URL: the database is newer than this program (its version is 9999)\n"
