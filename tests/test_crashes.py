@@ -53,7 +53,7 @@ async def test_kill_at_any_point(seed: int, bot: Bot) -> None:
     for number, (words, then) in enumerate(TALK):
         async with Page(bot.base, jar=jar) as page:
             await page.open(start="v-18685-001" if number == 0 else None)
-            await page.sees(TALK[number - 1][1] if number else "Dạ, kính chào")
+            await page.sees(f"^{TALK[number - 1][1]}" if number else "^Dạ, kính chào")
             frame = _frame(page, words, f"kill-{number}")
             await page.send(frame)
             if number % 2 == seed:
@@ -61,13 +61,13 @@ async def test_kill_at_any_point(seed: int, bot: Bot) -> None:
                 bot.kill()
                 bot.start()
             else:
-                await page.sees(then)
+                await page.sees(f"^{then}")
         async with Page(bot.base, jar=jar) as page:
             # The page opens again, and sends what it had no answer to: the same frame, with the same name.
             await page.open()
             await page.send(frame)
             await page.was_heard(str(frame["id"]))
-            await page.sees(then)
+            await page.sees(f"^{then}")
             asked = [line["text"].split("\n")[0] for line in page.said() if "/10 ·" in line["text"].split("\n")[0]]
             assert len(asked) == len(set(asked)), "a question was asked twice"
     _check(bot)

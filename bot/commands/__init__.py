@@ -7,12 +7,12 @@ from typing import TypeVar
 
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
-from storage.places.search import PlaceIndex
 
 from bot.app import prepare, utc_now
 from bot.settings import Settings, read_settings
 from storage.database import Database
 from storage.place import Place
+from storage.places.search import PlaceIndex
 
 T = TypeVar("T")
 
