@@ -156,7 +156,8 @@ class Intake:
             turn = await self._begin(session, incoming)
             if turn is None:
                 return None
-            kept = asdict(incoming)
+            meaning = incoming.meaning
+            kept = asdict(incoming) | {"meaning": {type(meaning).__name__: asdict(meaning)}}
             session.add(Mishap(number=number, at=turn.now, address=incoming.address, incoming=kept, error=error))
             turn.reply(
                 _(

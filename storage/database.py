@@ -81,11 +81,11 @@ def _engine(url: str) -> AsyncEngine:
     if not driver or not _:
         raise DatabaseProblem("DATABASE_URL: must begin with sqlite:/// or postgresql://")
     if not driver.startswith("sqlite"):
-        return create_async_engine(f"{driver}://{rest}", pool_size=10, max_overflow=10)
+        return create_async_engine(f"{driver}://{rest}", pool_size=10, max_overflow=10, hide_parameters=True)
     path = rest.removeprefix("/")
     if path and path != ":memory:":
         Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(f"{driver}://{rest}", connect_args={"async_creator_fn": _connect})
+        engine = create_async_engine(f"{driver}://{rest}", connect_args={"async_creator_fn": _connect}, hide_parameters=True)
     else:
         engine = create_async_engine(f"{driver}://", poolclass=StaticPool, connect_args={"async_creator_fn": _connect})
     _tame_sqlite(engine)

@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import io
 import os
+import secrets
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +13,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 LARGEST = 20 * 1024 * 1024  # bytes
 PREVIEW_SIDE = 1600  # pixels
+MOST_PIXELS = 120_000_000  # what the best phones' cameras make; more would fill the memory of a small server
 IMAGES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 DOCUMENTS = {
     b"%PDF-": "application/pdf",
-    b"PK\x03\x04": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    b"PK\x03\x04": DOCX,
     b"\xd0\xcf\x11\xe0": "application/msword",
 }
 
@@ -49,7 +53,7 @@ class FileStore:
 
     def _keep(self, content: bytes) -> Kept:
         sha256 = hashlib.sha256(content).hexdigest()
-        media_type = next((kind for mark, kind in DOCUMENTS.items() if content.startswith(mark)), None)
+        media_type = _document(content)
         if media_type is None:
             media_type, preview = _preview(content)
             _write(self.preview(sha256), preview)
@@ -57,14 +61,28 @@ class FileStore:
         return Kept(sha256, media_type, len(content))
 
 
+def _document(content: bytes) -> str | None:
+    kind = next((kind for mark, kind in DOCUMENTS.items() if content.startswith(mark)), None)
+    if kind == DOCX:
+        # Every archive begins alike.
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                archive.getinfo("word/document.xml")
+        except (zipfile.BadZipFile, KeyError) as error:
+            raise NotReadable(type(error).__name__) from error
+    return kind
+
+
 def _preview(content: bytes) -> tuple[str, bytes]:
     try:
         with Image.open(io.BytesIO(content), formats=list(IMAGES)) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise NotReadable("too many pixels")
             kind = IMAGES[image.format or ""]
+            image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
             upright = ImageOps.exif_transpose(image).convert("RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise NotReadable(type(error).__name__) from error
-    upright.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     shown = io.BytesIO()
     # A fresh image: nothing of the original's metadata comes along.
     clean = Image.new("RGB", upright.size)
@@ -77,9 +95,13 @@ def _write(path: Path, content: bytes) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     with part.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+    # The name is safe when its folder is.
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
