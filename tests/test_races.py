@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlmodel import select
 
 from handlers.incoming import Incoming, Pressed
-from storage.assessment import Assessment
+from storage.assessment import paper_in_hand
 from storage.database import Database
 from storage.decision import Decision
 from storage.heard import Mishap
@@ -51,16 +51,20 @@ async def test_two_who_answer_in_one_paper_at_once(postgres_database: Database, 
     await player.walk(PAPER + AGREED.replace("An >", "Con >"))
     async with postgres_database.transaction() as session:
         session.add(Proxy(holder_id=2, person_id=1, relation="family", since=NOW))
-        for person, asked in ((1, "C01"), (2, "C02")):
-            conversation = await session.get(Conversation, person)
-            assert conversation
-            conversation.here = question.token(1, asked)
-    for round_ in range(5):
+    for round_ in range(8):
+        async with postgres_database.transaction() as session:
+            paper = await paper_in_hand(session, 1)
+            assert paper
+            paper.answers = {}
+            for person, asked in ((1, "C01"), (2, "C02")):
+                conversation = await session.get(Conversation, person)
+                assert conversation
+                conversation.here = question.token(1, asked)
         await asyncio.gather(
             player.app.intake.receive(Incoming(f"talk:an{round_}", "talk:An", Pressed(answer.token(1, "C01", "b4")))),
             player.app.intake.receive(Incoming(f"talk:con{round_}", "talk:Con", Pressed(answer.token(1, "C02", "b3")))),
         )
-    async with postgres_database.transaction() as session:
-        paper = await session.get(Assessment, 1)
-        assert paper
-        assert paper.answers == {"C01": "b4", "C02": "b3"}
+        async with postgres_database.transaction() as session:
+            paper = await paper_in_hand(session, 1)
+            assert paper
+            assert paper.answers == {"C01": "b4", "C02": "b3"}
