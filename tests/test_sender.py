@@ -31,6 +31,7 @@ class Platform:
         self.troubles: dict[str, deque[SendError]] = defaultdict(deque)
         self.arrived: dict[str, list[str]] = defaultdict(list)
         self.slow: dict[str, asyncio.Event] = {}
+        self.news = asyncio.Condition()
 
     def routes(self, receive: Receive) -> Iterable:
         return []
@@ -44,8 +45,14 @@ class Platform:
             await self.slow[message.chat].wait()
         if troubles := self.troubles[message.chat]:
             raise troubles.popleft()
-        self.arrived[message.chat].append(message.text)
+        async with self.news:
+            self.arrived[message.chat].append(message.text)
+            self.news.notify_all()
         return f"m{message.delivery_id}"
+
+    async def has_brought(self, chat: str, *texts: str) -> None:
+        async with asyncio.timeout(10), self.news:
+            await self.news.wait_for(lambda: self.arrived[chat] == [*texts])
 
     async def edit(self, change: Edit) -> None: ...
 
@@ -112,6 +119,7 @@ async def test_who_must_wait_gets_everything_in_order(office: Office) -> None:
     office.sender.post(await office.write("An", "một", "hai") + await office.write("Bình", "một"))
     await office.sender.drain()
     assert office.platform.arrived == {"Bình": ["một"]}, "one person's wait is nobody else's"
+    await office.later(0.5)
     office.sender.post(await office.write("An", "ba"))
     await office.sender.drain()
     assert await office.fates("An") == [Fate.QUEUED] * 3
@@ -165,9 +173,7 @@ async def test_what_a_dead_process_held_is_sent_when_its_lease_is_over(office: O
     office.now += timedelta(seconds=6)
     successor = office.another()
     running = asyncio.create_task(successor.run())
-    async with asyncio.timeout(10):
-        while len(office.platform.arrived["An"]) < 2:
-            await asyncio.sleep(0.01)
+    await office.platform.has_brought("An", "một", "hai")
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
@@ -179,8 +185,6 @@ async def test_what_a_dead_process_held_is_sent_when_its_lease_is_over(office: O
 async def test_a_slow_answer_to_one_does_not_keep_others_waiting(office: Office) -> None:
     office.platform.slow["An"] = asyncio.Event()
     office.sender.post(await office.write("An", "một") + await office.write("Bình", "một"))
-    async with asyncio.timeout(5):
-        while not office.platform.arrived["Bình"]:
-            await asyncio.sleep(0.01)
+    await office.platform.has_brought("Bình", "một")
     assert not office.platform.arrived["An"]
     office.platform.slow["An"].set()
