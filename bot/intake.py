@@ -8,9 +8,6 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from bot import outbox
 from bot.channels import Channel, NotFetched, Receipt
 from bot.lanes import Lanes
@@ -28,11 +25,11 @@ from storage.delivery import Delivery, delivered_as
 from storage.files import LARGEST, FileStore, NotReadable
 from storage.heard import Heard, Mishap, was_heard
 from storage.person import addressed, newcomer
+from storage.session import AlreadyThere, DatabaseAway, Session
 
 log = logging.getLogger("bot.intake")
 LONGEST_TEXT = 4096
 HELP_AFTER = 2  # misses
-AWAY = (OperationalError, InterfaceError, OSError)
 
 
 class Intake:
@@ -71,7 +68,7 @@ class Intake:
                 incoming = replace(incoming, meaning=await self._fetched(incoming, incoming.meaning))
             try:
                 deliveries = await self._turn(incoming)
-            except IntegrityError:
+            except AlreadyThere:
                 # Somebody was first, in another process: what they did is there now, and this turn finds it.
                 deliveries = await self._turn(incoming)
         except Refusal as refusal:
@@ -80,7 +77,7 @@ class Intake:
             log.info("unknown call", extra={"action": "unknown_call", "call": str(unknown)})
             text = _("Nút này không còn dùng được nữa. Mời {you} làm tiếp từ đây.")
             deliveries = await self._refuse(incoming, Misheard(text))
-        except AWAY:
+        except DatabaseAway:
             raise
         except Exception:
             deliveries = await self._mishap(incoming)
@@ -98,7 +95,7 @@ class Intake:
             turn.conversation.misses = 0
             return await outbox.write(turn)
 
-    async def _begin(self, session: AsyncSession, incoming: Incoming) -> Turn | None:
+    async def _begin(self, session: Session, incoming: Incoming) -> Turn | None:
         """The turn with what is remembered of the person; None where the message was heard before."""
         if await was_heard(session, incoming.key):
             return None
@@ -107,7 +104,7 @@ class Intake:
             session, incoming.address, now, _language(incoming)
         )
         address.last_heard_at, address.unreachable_since = now, None
-        conversation = await session.get(Conversation, person.id, with_for_update=True)
+        conversation = await session.get(Conversation, person.id, lock=True)
         if conversation is None:
             conversation = Conversation(person_id=person.id or 0, updated_at=now)
             session.add(conversation)
@@ -119,7 +116,7 @@ class Intake:
         session.add(Heard(key=incoming.key, address=incoming.address, at=now, line=line))
         return turn
 
-    async def _pressed(self, session: AsyncSession, incoming: Incoming) -> Delivery | None:
+    async def _pressed(self, session: Session, incoming: Incoming) -> Delivery | None:
         match incoming.meaning:
             case Pressed(message_id=str(message_id)):
                 recent = self.sender.delivery_named(incoming.address, message_id)

@@ -4,12 +4,11 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from handlers.turn import Say, Turn
 from locales import Reader
 from storage.delivery import Delivery, Fate
 from storage.person import Person, last_address
+from storage.session import Session
 
 log = logging.getLogger("bot.outbox")
 LEASE = timedelta(seconds=60)
@@ -69,7 +68,7 @@ def _remember(turn: Turn, say: Say, delivery: Delivery) -> None:
     turn.conversation.offered = turn.conversation.offered + [button for row in delivery.buttons for button in row]
 
 
-async def to_person(session: AsyncSession, address: str, person: Person, text: str, now: datetime) -> Delivery:
+async def to_person(session: Session, address: str, person: Person, text: str, now: datetime) -> Delivery:
     """A plain sentence outside any turn's talk."""
     delivery = Delivery(
         address=address, person_id=person.id or 0, text=text, fate=Fate.CLAIMED, claimed_until=now + LEASE,

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from handlers.errors import Misheard
 from handlers.incoming import Incoming, Pressed, Said, StoredFile
 from locales import Words
@@ -15,6 +13,7 @@ from storage.conversation import Conversation
 from storage.event import Event
 from storage.evidence import Evidence
 from storage.person import Address, Person
+from storage.session import Session
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ Run = Callable[["Turn", str], Awaitable[None]]
 class Turn:
     """What a handler has in its hands: who speaks, what was meant, what is remembered, and a voice."""
 
-    session: AsyncSession
+    session: Session
     address: Address
     person: Person
     conversation: Conversation

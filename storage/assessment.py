@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import JSON, UniqueConstraint, func
 from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
 from storage.person import Person, Proxy
 from storage.place import Place
+from storage.session import Session
 
 
 class Status(StrEnum):
@@ -50,27 +50,24 @@ class Assessment(SQLModel, table=True):
     submitted_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
-async def paper_in_hand(session: AsyncSession, paper_id: int) -> Assessment | None:
+async def paper_in_hand(session: Session, paper_id: int) -> Assessment | None:
     """The paper, locked until the turn ends: of two people who answer in it at once, one waits."""
-    held = session.info.setdefault("papers in hand", set())
-    paper = await session.get(Assessment, paper_id, with_for_update=None if paper_id in held else True)
-    held.add(paper_id)
-    return paper
+    return await session.get(Assessment, paper_id, lock=True)
 
 
-async def papers_of(session: AsyncSession, holder_id: int) -> list[Assessment]:
+async def papers_of(session: Session, holder_id: int) -> list[Assessment]:
     """All papers that this person may see as their own: for themselves and for those they speak for."""
     spoken_for = select(Proxy.person_id).where(Proxy.holder_id == holder_id)
     query = select(Assessment).where((Assessment.person_id == holder_id) | col(Assessment.person_id).in_(spoken_for))
     return list((await session.exec(query.order_by(col(Assessment.updated_at).desc(), col(Assessment.id).desc()))).all())
 
 
-async def paper_about(session: AsyncSession, title_id: str, year: int, subject: str) -> Assessment | None:
+async def paper_about(session: Session, title_id: str, year: int, subject: str) -> Assessment | None:
     query = select(Assessment).where(Assessment.title_id == title_id, Assessment.year == year, Assessment.subject == subject)
     return (await session.exec(query)).first()
 
 
-async def papers_beside(session: AsyncSession, paper: Assessment) -> list[tuple[Assessment, Person]]:
+async def papers_beside(session: Session, paper: Assessment) -> list[tuple[Assessment, Person]]:
     """The other papers of the same village, title and year that are or were on their way, with their people."""
     query = select(Assessment, Person).join(Person, col(Person.id) == col(Assessment.person_id))
     same = (Assessment.place_id == paper.place_id, Assessment.title_id == paper.title_id, Assessment.year == paper.year)
@@ -78,17 +75,17 @@ async def papers_beside(session: AsyncSession, paper: Assessment) -> list[tuple[
     return list((await session.exec(query.where(*same, *others, Assessment.status != Status.WITHDRAWN))).all())
 
 
-async def queue(session: AsyncSession, role: str, places: list[int], limit: int = 100) -> list[Assessment]:
+async def queue(session: Session, role: str, places: list[int], limit: int = 100) -> list[Assessment]:
     """The papers that wait for `role` in these villages, the longest waiting first."""
     query = select(Assessment).where(*_waiting(role, places))
     return list((await session.exec(query.order_by(col(Assessment.submitted_at), col(Assessment.id)).limit(limit))).all())
 
 
-async def queue_length(session: AsyncSession, role: str, places: list[int]) -> int:
+async def queue_length(session: Session, role: str, places: list[int]) -> int:
     return (await session.exec(select(func.count()).select_from(Assessment).where(*_waiting(role, places)))).one()
 
 
-async def stranded_by_place(session: AsyncSession, places: list[int]) -> list[tuple[Place, str, int]]:
+async def stranded_by_place(session: Session, places: list[int]) -> list[tuple[Place, str, int]]:
     """For each village and role: how many papers wait there for nobody."""
     query = (
         select(Place, Assessment.step, func.count())
@@ -100,13 +97,13 @@ async def stranded_by_place(session: AsyncSession, places: list[int]) -> list[tu
     return [(place, step or "", count) for place, step, count in (await session.exec(query)).all()]
 
 
-async def stranded_count(session: AsyncSession, role: str, village_id: int) -> int:
+async def stranded_count(session: Session, role: str, village_id: int) -> int:
     """How many papers of a village wait for this role while nobody is there."""
     query = select(func.count()).select_from(Assessment).where(*_waiting(role, [village_id]), col(Assessment.stranded))
     return (await session.exec(query)).one()
 
 
-async def stranded_papers(session: AsyncSession, role: str, places: list[int]) -> list[Assessment]:
+async def stranded_papers(session: Session, role: str, places: list[int]) -> list[Assessment]:
     """The papers that wait in these villages for a role that nobody held."""
     query = select(Assessment).where(*_waiting(role, places), col(Assessment.stranded))
     return list((await session.exec(query)).all())

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func
 from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
 from storage.person import Person
+from storage.session import Session
 
 
 class Assignment(SQLModel, table=True):
@@ -39,13 +39,13 @@ class WrongCode(SQLModel, table=True):
     at: datetime = Field(sa_type=Moment)
 
 
-async def roles_of(session: AsyncSession, person_id: int) -> list[Assignment]:
+async def roles_of(session: Session, person_id: int) -> list[Assignment]:
     """The roles that the person holds now."""
     query = select(Assignment).where(Assignment.person_id == person_id, col(Assignment.until).is_(None))
     return list((await session.exec(query.order_by(col(Assignment.id)))).all())
 
 
-async def holders(session: AsyncSession, role: str, place_id: int) -> list[Person]:
+async def holders(session: Session, role: str, place_id: int) -> list[Person]:
     """The officers who hold `role` in exactly this place now."""
     query = (
         select(Person)
@@ -55,18 +55,18 @@ async def holders(session: AsyncSession, role: str, place_id: int) -> list[Perso
     return list((await session.exec(query.order_by(col(Assignment.id)))).all())
 
 
-async def invite(session: AsyncSession, role: str, place_id: int, now: datetime, days: int = 7) -> str:
+async def invite(session: Session, role: str, place_id: int, now: datetime, days: int = 7) -> str:
     """Makes an invitation and gives its code: 128 bits, shown once, kept only as a hash."""
     code = secrets.token_urlsafe(16)
     session.add(Invitation(role=role, place_id=place_id, code_hash=_hash(code), expires_at=now + timedelta(days=days)))
     return code
 
 
-async def invitation(session: AsyncSession, code: str) -> Invitation | None:
+async def invitation(session: Session, code: str) -> Invitation | None:
     return (await session.exec(select(Invitation).where(Invitation.code_hash == _hash(code)))).first()
 
 
-async def wrong_codes(session: AsyncSession, address: str, since: datetime) -> int:
+async def wrong_codes(session: Session, address: str, since: datetime) -> int:
     query = select(func.count()).select_from(WrongCode).where(WrongCode.address == address, WrongCode.at >= since)
     return (await session.exec(query)).one()
 

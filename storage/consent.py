@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
+from storage.session import Session
 
 
 class Consent(SQLModel, table=True):
@@ -22,13 +22,13 @@ class Consent(SQLModel, table=True):
     at: datetime = Field(sa_type=Moment)
 
 
-async def consents(session: AsyncSession, person_id: int) -> dict[str, Consent]:
+async def consents(session: Session, person_id: int) -> dict[str, Consent]:
     """The latest answer for each purpose; a purpose never asked is absent."""
     query = select(Consent).where(Consent.person_id == person_id).order_by(col(Consent.id))
     return {row.purpose: row for row in (await session.exec(query)).all()}
 
 
-async def has_agreed(session: AsyncSession, person_id: int, purpose: str) -> bool:
+async def has_agreed(session: Session, person_id: int, purpose: str) -> bool:
     """Whether the person's last word on this purpose was yes."""
     row = (await consents(session, person_id)).get(purpose)
     return row is not None and row.granted

@@ -1,26 +1,21 @@
-"""The database: one engine, one transaction a turn, the same code on SQLite and PostgreSQL."""
+"""The database: one transaction a turn, the same code on SQLite and PostgreSQL."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, DateTime, Dialect, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, DateTime, Dialect
 from sqlalchemy.types import TypeDecorator
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage import sqlite
-
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
-BUSY_SECONDS = 15
+from storage.postgres import Postgres
+from storage.session import DatabaseAway, Session
+from storage.sqlite import Sqlite
+from storage.statements import Grammar
 
 
 class DatabaseProblem(Exception):
@@ -45,19 +40,19 @@ class Moment(TypeDecorator[datetime]):
 
 
 class Database:
-    """Opens transactions on the database at `url` (sqlite:///… or postgresql://…)."""
+    """Opens transactions on the database at `url` (sqlite:///… or postgresql://…). Raises DatabaseProblem for any other."""
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
-        self.sqlite = self.engine.dialect.name == "sqlite"
-        # SQLite has one writer; waiting here in order is fair, waiting in SQLite is a lottery.
-        self._writer: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.sqlite else nullcontext()
+        self.driver = _driver(url)
+        self.grammar = Grammar(self.driver.dialect)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """One transaction: returning commits, raising rolls back."""
-        async with self._writer, AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+    async def transaction(self) -> AsyncIterator[Session]:
+        """One transaction: returning commits, raising rolls back. Raises DatabaseAway where it cannot begin."""
+        async with self.driver.transaction() as connection:
+            session = Session(connection, self.grammar, self)
             yield session
+            await session.flush()
 
     async def upgrade(self) -> None:
         """Brings the tables to this program's version.
@@ -65,49 +60,22 @@ class Database:
         Raises DatabaseProblem where the database is newer than the program or cannot be reached.
         """
         try:
-            async with self.engine.connect() as connection:
-                await connection.run_sync(_upgrade)
-                await connection.commit()
-        except OSError as error:
+            await self.driver.migrate(_upgrade)
+        except (OSError, DatabaseAway) as error:
             raise DatabaseProblem(f"DATABASE_URL: the database does not answer ({error})") from error
 
     async def close(self) -> None:
-        await self.engine.dispose()
+        await self.driver.close()
 
 
-def _engine(url: str) -> AsyncEngine:
-    scheme, _, rest = url.partition("://")
-    driver = DRIVERS.get(scheme.partition("+")[0])
-    if not driver or not _:
-        raise DatabaseProblem("DATABASE_URL: must begin with sqlite:/// or postgresql://")
-    if not driver.startswith("sqlite"):
-        return create_async_engine(f"{driver}://{rest}", pool_size=10, max_overflow=10, hide_parameters=True)
-    path = rest.removeprefix("/")
-    if path and path != ":memory:":
-        Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(f"{driver}://{rest}", connect_args={"async_creator_fn": _connect}, hide_parameters=True)
-    else:
-        engine = create_async_engine(f"{driver}://", poolclass=StaticPool, connect_args={"async_creator_fn": _connect})
-    _tame_sqlite(engine)
-    return engine
-
-
-async def _connect(path: str, **options: Any) -> sqlite.Connection:
-    return await sqlite.connect(path, BUSY_SECONDS, **options)
-
-
-def _tame_sqlite(engine: AsyncEngine) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A deferred transaction that turns into a writer fails at once under a second writer.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _driver(url: str) -> Sqlite | Postgres:
+    scheme, found, rest = url.partition("://")
+    match scheme.partition("+")[0]:
+        case "sqlite" if found:
+            return Sqlite(rest.removeprefix("/"))
+        case "postgresql" | "postgres" if found:
+            return Postgres(f"postgresql://{rest}")
+    raise DatabaseProblem("DATABASE_URL: must begin with sqlite:/// or postgresql://")
 
 
 def alembic_config() -> Config:

@@ -5,9 +5,9 @@ from enum import StrEnum
 
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
+from storage.session import Session
 
 
 class Outcome(StrEnum):
@@ -33,12 +33,12 @@ class Decision(SQLModel, table=True):
     at: datetime = Field(sa_type=Moment)
 
 
-async def decisions_on(session: AsyncSession, assessment_id: int) -> list[Decision]:
+async def decisions_on(session: Session, assessment_id: int) -> list[Decision]:
     query = select(Decision).where(Decision.assessment_id == assessment_id).order_by(col(Decision.id))
     return list((await session.exec(query)).all())
 
 
-async def last_document(session: AsyncSession, officer_id: int) -> tuple[str, date] | None:
+async def last_document(session: Session, officer_id: int) -> tuple[str, date] | None:
     """The number and date of the signed decision that this officer entered last."""
     query = (
         select(Decision)

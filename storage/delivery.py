@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import JSON, Index, update
 from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
+from storage.session import Session
 
 
 class Fate(StrEnum):
@@ -46,7 +46,7 @@ class Delivery(SQLModel, table=True):
     problem: str | None = None
 
 
-async def claim(session: AsyncSession, now: datetime, until: datetime, limit: int = 100) -> list[Delivery]:
+async def claim(session: Session, now: datetime, until: datetime, limit: int = 100) -> list[Delivery]:
     """Takes the oldest deliveries that are due, so that no one else sends them before `until`."""
     query = select(Delivery).where(Delivery.fate == Fate.QUEUED, Delivery.not_before <= now)
     rows = list((await session.exec(query.order_by(col(Delivery.id)).limit(limit))).all())
@@ -55,26 +55,26 @@ async def claim(session: AsyncSession, now: datetime, until: datetime, limit: in
     return rows
 
 
-async def release_claims(session: AsyncSession, now: datetime) -> int:
+async def release_claims(session: Session, now: datetime) -> int:
     """Puts back what was claimed and not reported sent in time; gives how many."""
     stale = (Delivery.fate == Fate.CLAIMED, col(Delivery.claimed_until) <= now)
     done = await session.exec(update(Delivery).where(*stale).values(fate=Fate.QUEUED, claimed_until=None))
     return done.rowcount
 
 
-async def delivered_as(session: AsyncSession, address: str, message_id: str) -> Delivery | None:
+async def delivered_as(session: Session, address: str, message_id: str) -> Delivery | None:
     """The delivery that the platform calls `message_id` at this address."""
     query = select(Delivery).where(Delivery.address == address, Delivery.message_id == message_id)
     return (await session.exec(query.order_by(col(Delivery.id)))).first()
 
 
-async def prompts(session: AsyncSession, assessment_id: int, round_: int) -> list[Delivery]:
+async def prompts(session: Session, assessment_id: int, round_: int) -> list[Delivery]:
     """The officers' prompts about this round of a paper."""
     query = select(Delivery).where(Delivery.about == assessment_id, Delivery.round == round_)
     return list((await session.exec(query.order_by(col(Delivery.id)))).all())
 
 
-async def history(session: AsyncSession, address: str, after: int = 0) -> list[Delivery]:
+async def history(session: Session, address: str, after: int = 0) -> list[Delivery]:
     """What was sent or is being sent to an address since delivery `after`, in order."""
     gone = (Fate.FAILED, Fate.DROPPED, Fate.UNREACHABLE)
     query = select(Delivery).where(Delivery.address == address, col(Delivery.id) > after, col(Delivery.fate).not_in(gone))

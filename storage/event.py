@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import JSON
 from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
+from storage.session import Session
 
 
 class Event(SQLModel, table=True):
@@ -20,7 +20,7 @@ class Event(SQLModel, table=True):
     detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
 
 
-async def events_of(session: AsyncSession, assessment_id: int) -> list[Event]:
+async def events_of(session: Session, assessment_id: int) -> list[Event]:
     """Everything that happened to a paper, in order."""
     query = select(Event).where(Event.assessment_id == assessment_id).order_by(col(Event.id))
     return list((await session.exec(query)).all())

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import func
 from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
+from storage.session import Session
 
 
 class Evidence(SQLModel, table=True):
@@ -26,7 +26,7 @@ class Evidence(SQLModel, table=True):
     removed_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
-async def evidence_of(session: AsyncSession, assessment_id: int, question_id: str | None = None) -> list[Evidence]:
+async def evidence_of(session: Session, assessment_id: int, question_id: str | None = None) -> list[Evidence]:
     """What stands as evidence in a paper, or for one of its questions, in order of arrival."""
     query = select(Evidence).where(Evidence.assessment_id == assessment_id, col(Evidence.removed_at).is_(None))
     if question_id is not None:
@@ -34,6 +34,6 @@ async def evidence_of(session: AsyncSession, assessment_id: int, question_id: st
     return list((await session.exec(query.order_by(col(Evidence.id)))).all())
 
 
-async def evidence_count(session: AsyncSession, assessment_id: int) -> int:
+async def evidence_count(session: Session, assessment_id: int) -> int:
     query = select(func.count()).select_from(Evidence)
     return (await session.exec(query.where(Evidence.assessment_id == assessment_id, col(Evidence.removed_at).is_(None)))).one()

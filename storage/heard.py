@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import JSON, delete
 from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
+from storage.session import Session
 
 
 class Heard(SQLModel, table=True):
@@ -27,17 +27,17 @@ class Mishap(SQLModel, table=True):
     error: str
 
 
-async def was_heard(session: AsyncSession, key: str) -> bool:
+async def was_heard(session: Session, key: str) -> bool:
     return await session.get(Heard, key) is not None
 
 
-async def lines_heard(session: AsyncSession, address: str) -> list[Heard]:
+async def lines_heard(session: Session, address: str) -> list[Heard]:
     """The person's own lines at this address, oldest first."""
     query = select(Heard).where(Heard.address == address).order_by(col(Heard.at))
     return [row for row in (await session.exec(query)).all() if row.line]
 
 
-async def forget_heard(session: AsyncSession, before: datetime) -> int:
+async def forget_heard(session: Session, before: datetime) -> int:
     """Drops the marks older than `before`, where they carry no history; gives how many."""
     done = await session.exec(delete(Heard).where(col(Heard.at) < before, col(Heard.line).is_(None)))
     return done.rowcount

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
+from storage.session import Session
 
 
 class Household(SQLModel, table=True):
@@ -26,7 +26,7 @@ class HouseholdMember(SQLModel, table=True):
     until: datetime | None = Field(default=None, sa_type=Moment)
 
 
-async def household_of(session: AsyncSession, person_id: int) -> Household | None:
+async def household_of(session: Session, person_id: int) -> Household | None:
     """The household to which the person belongs now."""
     query = (
         select(Household)
@@ -36,12 +36,12 @@ async def household_of(session: AsyncSession, person_id: int) -> Household | Non
     return (await session.exec(query.order_by(col(Household.id).desc()))).first()
 
 
-async def households_in(session: AsyncSession, place_id: int) -> list[Household]:
+async def households_in(session: Session, place_id: int) -> list[Household]:
     """The households of a village."""
     return list((await session.exec(select(Household).where(Household.place_id == place_id).order_by(col(Household.id)))).all())
 
 
-async def members_of(session: AsyncSession, household_id: int) -> set[int]:
+async def members_of(session: Session, household_id: int) -> set[int]:
     """The people who are known to belong to the household now."""
     query = select(HouseholdMember.person_id).where(
         HouseholdMember.household_id == household_id, col(HouseholdMember.until).is_(None)

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
+from storage.session import Session
 
 
 class Person(SQLModel, table=True):
@@ -42,13 +42,13 @@ class Proxy(SQLModel, table=True):
     since: datetime = Field(sa_type=Moment)
 
 
-async def addressed(session: AsyncSession, address: str) -> tuple[Address, Person] | None:
+async def addressed(session: Session, address: str) -> tuple[Address, Person] | None:
     """The address and its person, if it was heard before."""
     query = select(Address, Person).join(Person, col(Address.person_id) == col(Person.id)).where(Address.address == address)
     return (await session.exec(query)).first()
 
 
-async def newcomer(session: AsyncSession, address: str, now: datetime, language: str = "vi") -> tuple[Address, Person]:
+async def newcomer(session: Session, address: str, now: datetime, language: str = "vi") -> tuple[Address, Person]:
     """A new person behind a new address."""
     person = Person(created_at=now, language=language)
     session.add(person)
@@ -58,25 +58,25 @@ async def newcomer(session: AsyncSession, address: str, now: datetime, language:
     return row, person
 
 
-async def last_address(session: AsyncSession, person_id: int) -> Address | None:
+async def last_address(session: Session, person_id: int) -> Address | None:
     """Where this person was heard last and can still be reached."""
     query = select(Address).where(Address.person_id == person_id, col(Address.unreachable_since).is_(None))
     return (await session.exec(query.order_by(col(Address.last_heard_at).desc()))).first()
 
 
-async def speaks_for(session: AsyncSession, holder_id: int) -> list[Person]:
+async def speaks_for(session: Session, holder_id: int) -> list[Person]:
     """The other people for whom this person may speak, oldest first."""
     query = select(Person).join(Proxy, col(Proxy.person_id) == col(Person.id)).where(Proxy.holder_id == holder_id)
     return list((await session.exec(query.order_by(col(Proxy.id)))).all())
 
 
-async def proxy(session: AsyncSession, holder_id: int, person_id: int) -> Proxy | None:
+async def proxy(session: Session, holder_id: int, person_id: int) -> Proxy | None:
     """By what right the holder speaks for the person, if by any."""
     query = select(Proxy).where(Proxy.holder_id == holder_id, Proxy.person_id == person_id)
     return (await session.exec(query)).first()
 
 
-async def holders_for(session: AsyncSession, person_id: int) -> list[Proxy]:
+async def holders_for(session: Session, person_id: int) -> list[Proxy]:
     """Who may speak for this person."""
     return list((await session.exec(select(Proxy).where(Proxy.person_id == person_id))).all())
 

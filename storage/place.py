@@ -3,9 +3,9 @@
 from datetime import date, datetime
 
 from sqlmodel import Field, SQLModel, col, func, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
+from storage.session import Session
 
 
 class Place(SQLModel, table=True):
@@ -34,17 +34,17 @@ class PlaceAlias(SQLModel, table=True):
     key: str = Field(index=True)
 
 
-async def by_code(session: AsyncSession, code: str) -> Place | None:
+async def by_code(session: Session, code: str) -> Place | None:
     return (await session.exec(select(Place).where(Place.code == code))).first()
 
 
-async def children(session: AsyncSession, parent_id: int) -> list[Place]:
+async def children(session: Session, parent_id: int) -> list[Place]:
     """The places directly under this one that are in force, by name."""
     query = select(Place).where(Place.parent_id == parent_id, col(Place.valid_to).is_(None))
     return list((await session.exec(query.order_by(col(Place.key), col(Place.id)))).all())
 
 
-async def chain(session: AsyncSession, place_id: int) -> list[Place]:
+async def chain(session: Session, place_id: int) -> list[Place]:
     """The place itself, then what it lies in: village, commune, province."""
     found: list[Place] = []
     current: int | None = place_id
@@ -54,7 +54,7 @@ async def chain(session: AsyncSession, place_id: int) -> list[Place]:
     return found
 
 
-async def villages_under(session: AsyncSession, place_id: int) -> list[int]:
+async def villages_under(session: Session, place_id: int) -> list[int]:
     """The ids of all villages in a place; of a village, its own."""
     place = await session.get(Place, place_id)
     if place is None or place.level == "village":
@@ -65,7 +65,7 @@ async def villages_under(session: AsyncSession, place_id: int) -> list[int]:
     return [row for row in (await session.exec(inner)).all() if row is not None]
 
 
-async def stamp(session: AsyncSession) -> tuple[int, ...]:
+async def stamp(session: Session) -> tuple[int, ...]:
     """Another one whenever a place or a name is added, or a place is confirmed or ends: what was read is then out of date."""
     confirmed = func.count(col(Place.id)).filter(col(Place.confirmed).is_(True))
     places = select(func.count(col(Place.id)), func.max(Place.id), func.count(col(Place.valid_to)), confirmed)

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import JSON, UniqueConstraint
 from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Moment
+from storage.session import Session
 
 
 class Revision(SQLModel, table=True):
@@ -21,7 +21,7 @@ class Revision(SQLModel, table=True):
     published_at: datetime = Field(sa_type=Moment)
 
 
-async def current_revisions(session: AsyncSession) -> list[Revision]:
+async def current_revisions(session: Session) -> list[Revision]:
     """The newest revision of each title, in the order in which the titles were first published."""
     rows = (await session.exec(select(Revision).order_by(col(Revision.id)))).all()
     newest: dict[str, Revision] = {}
@@ -30,7 +30,7 @@ async def current_revisions(session: AsyncSession) -> list[Revision]:
     return list(newest.values())
 
 
-async def publish(session: AsyncSession, title_id: str, content: dict[str, Any], sha256: str, now: datetime) -> Revision:
+async def publish(session: Session, title_id: str, content: dict[str, Any], sha256: str, now: datetime) -> Revision:
     """Makes `content` the title's current revision; gives the present one if it is the same."""
     present = next((row for row in await current_revisions(session) if row.title_id == title_id), None)
     if present and present.sha256 == sha256:

@@ -1,84 +1,91 @@
-"""SQLite without a thread: its calls take microseconds, a hop to a thread and back takes ten times as long.
+"""SQLite in the loop: its calls take microseconds, a hop to a thread and back takes ten times as long.
 
-It stands where SQLAlchemy expects an aiosqlite connection, and answers at once. Only one turn writes at a time
-(`Database.transaction`), so that no call waits for a lock that this process holds.
+One turn writes at a time (`Database.transaction`), so that no call waits for a lock that this process holds.
 """
 
+import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Dialect, Engine, StaticPool, create_engine, event
+from sqlalchemy.dialects.sqlite.pysqlite import dialect
 
-class Cursor:
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
-        self.cursor = cursor
-        self.arraysize = cursor.arraysize
+from storage.session import AlreadyThere, DatabaseAway, StatementFailed
 
-    async def __aenter__(self) -> "Cursor":
-        return self
+BUSY_SECONDS = 15  # for which a command of an operator may hold the file
+TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+
+
+class Sqlite:
+    """The one connection of this process to the file at `path`; without a path, a database in memory."""
+
+    def __init__(self, path: str) -> None:
+        self.dialect: Dialect = dialect()
+        if path and path != ":memory:":
+            Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        self.path, self._connection, self._turn = path or ":memory:", None, asyncio.Lock()
 
     @property
-    def description(self) -> Any:
-        return self.cursor.description
+    def connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self.path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            for pragma in PRAGMAS:
+                self._connection.execute(f"PRAGMA {pragma}")
+        return self._connection
 
-    @property
-    def rowcount(self) -> int:
-        return self.cursor.rowcount
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["Sqlite"]:
+        # Waiting here in order is fair, waiting in SQLite is a lottery.
+        async with self._turn:
+            # A deferred transaction that turns into a writer fails at once under a second writer.
+            self._run("BEGIN IMMEDIATE")
+            try:
+                yield self
+                self._run("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
 
-    @property
-    def lastrowid(self) -> int | None:
-        return self.cursor.lastrowid
+    async def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        return self._run(sql, values).fetchall()
 
-    async def execute(self, statement: str, values: Sequence[Any] = ()) -> "Cursor":
-        self.cursor.execute(statement, values)
-        return self
+    async def execute(self, sql: str, values: Sequence[Any]) -> int:
+        return self._run(sql, values).rowcount
 
-    async def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> "Cursor":
-        self.cursor.executemany(statement, rows)
-        return self
+    async def insert(self, sql: str, values: Sequence[Any]) -> int | None:
+        return self._run(sql, values).lastrowid
 
-    async def fetchall(self) -> list[Any]:
-        return self.cursor.fetchall()
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        self.connection.executemany(sql, rows)
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        try:
+            return self.connection.execute(sql, values)
+        except sqlite3.IntegrityError as error:
+            raise (AlreadyThere if error.sqlite_errorname in TAKEN else StatementFailed)(str(error)) from error
+        except sqlite3.OperationalError as error:
+            raise DatabaseAway(str(error)) from error
+
+    async def migrate(self, work: Any) -> Any:
+        """Runs `work` with a connection of SQLAlchemy's, for Alembic."""
+        with self._engine().begin() as connection:
+            return work(connection)
+
+    def _engine(self) -> Engine:
+        engine = create_engine("sqlite://", creator=lambda: self.connection, poolclass=StaticPool)
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        return engine
 
     async def close(self) -> None:
-        self.cursor.close()
-
-
-class Connection:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection: sqlite3.Connection | None = connection
-        self.isolation_level = None
-
-    def cursor(self) -> Cursor:
-        assert self._connection
-        return Cursor(self._connection.cursor())
-
-    async def commit(self) -> None:
-        assert self._connection
-        self._connection.commit()
-
-    async def rollback(self) -> None:
-        assert self._connection
-        self._connection.rollback()
-
-    async def create_function(self, *args: Any, **options: Any) -> None:
-        assert self._connection
-        self._connection.create_function(*args, **options)
-
-    async def close(self) -> None:
-        if self._connection:
+        if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    def stop(self) -> None:
-        """What SQLAlchemy calls where it cannot wait."""
-        if self._connection:
-            self._connection.close()
-            self._connection = None
-
-
-async def connect(path: str, busy_seconds: float, **options: Any) -> Connection:
-    """Opens the file; transactions are begun by hand, in the words of `Database`."""
-    options.pop("check_same_thread", None)
-    connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False, **options)
-    return Connection(connection)

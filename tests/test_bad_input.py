@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlmodel import select
 
 from handlers.incoming import Incoming, Pressed, Said
 from storage.database import Database
@@ -108,7 +109,7 @@ async def digest(database: Database) -> str:
     async with database.transaction() as session:
         for table in metadata.sorted_tables:
             if table.name not in OF_THE_TALK:
-                rows = await session.exec(text(f'SELECT * FROM "{table.name}" ORDER BY 1'))  # type: ignore[call-overload]
+                rows = await session.exec(select(*table.columns).order_by(text("1")))
                 found.update(repr((table.name, rows.all())).encode())
     return found.hexdigest()
 

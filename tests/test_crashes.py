@@ -77,7 +77,7 @@ def _check(bot: Bot) -> None:
     bot.stop()
     stored = sqlite3.connect(bot.folder / "bot.sqlite3")
     answers = stored.execute("SELECT answers FROM assessment").fetchall()
-    assert answers == [('{"C01": "b4", "C02": "b3", "C03": "b4", "C04": "b3", "C05": "b3"}',)]
+    assert answers == [('{"C01":"b4","C02":"b3","C03":"b4","C04":"b3","C05":"b3"}',)]
     assert stored.execute("SELECT kind FROM evidence ORDER BY id").fetchall() == [("text",), ("asked",)]
     assert stored.execute("SELECT count(*) FROM delivery WHERE fate NOT IN ('sent', 'dropped')").fetchone() == (0,)
     stored.close()

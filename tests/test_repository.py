@@ -71,8 +71,7 @@ async def test_migrations_equal_models(database: Database) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "target_metadata": metadata})
         return compare_metadata(context, metadata)
 
-    async with database.engine.connect() as connection:
-        assert await connection.run_sync(compare) == []
+    assert await database.driver.migrate(compare) == []
 
 
 @pytest.mark.parametrize("language", [code for code in languages() if code != "vi"])

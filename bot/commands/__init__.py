@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import typer
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.app import prepare, utc_now
 from bot.settings import Settings, read_settings
 from storage.database import Database
 from storage.place import Place
 from storage.places.search import PlaceIndex
+from storage.session import Session
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ async def open_database(settings: Settings | None = None) -> AsyncIterator[Datab
         await database.close()
 
 
-def in_transaction(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+def in_transaction(work: Callable[[Session], Awaitable[T]]) -> T:
     """Runs `work` in one transaction on the database of the settings."""
 
     async def run() -> T:
@@ -38,7 +38,7 @@ def in_transaction(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-async def find_place(session: AsyncSession, words: str, level: str) -> Place:
+async def find_place(session: Session, words: str, level: str) -> Place:
     """The one place that an operator means by a code or a name; complains and exits where it is not one."""
     from storage.place import by_code
 

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import segno
 import typer
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.app import utc_now
 from bot.commands import find_place, in_transaction
@@ -13,6 +12,7 @@ from bot.commands.officers import web_link
 from bot.settings import read_settings
 from storage.place import Place, chain, children
 from storage.places import official, villages
+from storage.session import Session
 
 app = typer.Typer(no_args_is_help=True, help="Provinces, communes and villages.")
 
@@ -23,7 +23,7 @@ def load(
 ) -> None:
     """Load the official provinces and communes, with their names from before 1/7/2025. May be run again."""
 
-    async def work(session: AsyncSession) -> official.LoadReport:
+    async def work(session: Session) -> official.LoadReport:
         try:
             return await official.load(session, None if province == "all" else province, utc_now())
         except official.UnknownProvince as unknown:
@@ -40,7 +40,7 @@ def import_villages(
 ) -> None:
     """Import an association's list of villages: all of it, or nothing where any row has a fault."""
 
-    async def work(session: AsyncSession) -> str:
+    async def work(session: Session) -> str:
         rows, faults = await villages.read_villages(file, session)
         for fault in faults:
             typer.echo(fault, err=True)
@@ -58,7 +58,7 @@ def import_villages(
 def list_places(area: Annotated[str, typer.Argument(help="A commune's code or name; empty: the communes.")] = "") -> None:
     """List the communes, or the villages of one."""
 
-    async def work(session: AsyncSession) -> list[Place]:
+    async def work(session: Session) -> list[Place]:
         if area:
             return await children(session, (await find_place(session, area, "commune")).id or 0)
         from sqlmodel import select
@@ -77,7 +77,7 @@ def link(
 ) -> None:
     """Print the link that opens the chat with a village filled in, for a poster at the village hall."""
 
-    async def work(session: AsyncSession) -> tuple[str, str]:
+    async def work(session: Session) -> tuple[str, str]:
         place = await find_place(session, area, "village")
         return place.code, ", ".join(f"{one.kind} {one.name}" for one in await chain(session, place.id or 0))
 

@@ -5,7 +5,6 @@ from typing import Annotated
 import segno
 import typer
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.app import utc_now
 from bot.commands import find_place, in_transaction
@@ -15,6 +14,7 @@ from handlers.approval.roles import ROLES
 from storage.assignment import Assignment, invite
 from storage.person import Person
 from storage.place import Place, chain
+from storage.session import Session
 
 app = typer.Typer(no_args_is_help=True, help="The officers.")
 DAYS = 7
@@ -31,7 +31,7 @@ def invite_officer(
         typer.echo(f"--role: {role} is not a role; known: {', '.join(ROLES)}", err=True)
         raise typer.Exit(2)
 
-    async def work(session: AsyncSession) -> tuple[str, str]:
+    async def work(session: Session) -> tuple[str, str]:
         place = await find_place(session, area, ROLES[role].level)
         name = ", ".join(f"{one.kind} {one.name}" for one in await chain(session, place.id or 0))
         return await invite(session, role, place.id or 0, utc_now(), DAYS), name
@@ -50,7 +50,7 @@ def invite_officer(
 def list_officers() -> None:
     """Every officer, with role and place."""
 
-    async def work(session: AsyncSession) -> list[tuple[Assignment, Person, Place]]:
+    async def work(session: Session) -> list[tuple[Assignment, Person, Place]]:
         query = (
             select(Assignment, Person, Place)
             .join(Person, col(Person.id) == col(Assignment.person_id))

@@ -5,7 +5,6 @@ import signal
 
 import typer
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot import logs
 from bot.app import App, build, utc_now
@@ -17,6 +16,7 @@ from storage.assignment import Assignment, Invitation, invite
 from storage.database import Database
 from storage.place import Place
 from storage.places import official, villages
+from storage.session import Session
 
 SAMPLE = ("branch", "association", "committee")
 
@@ -52,7 +52,7 @@ async def _first_steps(settings: Settings, database: Database) -> list[str]:
         return await _sample_links(session, settings)
 
 
-async def _sample_links(session: AsyncSession, settings: Settings) -> list[str]:
+async def _sample_links(session: Session, settings: Settings) -> list[str]:
     if (await session.exec(select(Invitation).limit(1))).first() or (await session.exec(select(Assignment).limit(1))).first():
         return []
     village = (await session.exec(select(Place).where(Place.level == "village").order_by(col(Place.id)))).first()

@@ -3,15 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from bot.web.seats import Seats
 from storage.delivery import Delivery, history
 from storage.files import DOCUMENTS
 from storage.heard import Heard, lines_heard
+from storage.session import Session
 
 
-async def lines_of(session: AsyncSession, seats: Seats, address: str, after: int) -> list[dict[str, Any]]:
+async def lines_of(session: Session, seats: Seats, address: str, after: int) -> list[dict[str, Any]]:
     """The frames for a page that has shown everything up to delivery `after`; 0 means an empty page."""
     sent = await history(session, address, after)
     if after:

@@ -4,7 +4,6 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import func
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from handlers.account.guards import agreed, heading
 from handlers.errors import Misheard, Refusal
@@ -16,6 +15,7 @@ from storage.household import Household, members_of
 from storage.place import Place, chain, children
 from storage.places.kinds import VILLAGE_KINDS, parted
 from storage.places.search import Found, PlaceIndex, is_sure
+from storage.session import Session
 
 router = Router("village")
 
@@ -166,7 +166,7 @@ async def keep(turn: Turn, whose: str, owner_id: int, place_id: int) -> None:
     await turn.go(*(("assess.titles",) if first else ("account.menu",)))
 
 
-async def full_name_of(session: AsyncSession, place_id: int | None) -> str:
+async def full_name_of(session: Session, place_id: int | None) -> str:
     """ "thôn Trung Tiến, xã Cẩm Bình, tỉnh Hà Tĩnh"; empty where no place is known."""
     return ", ".join(_called(place) for place in await chain(session, place_id)) if place_id else ""
 
@@ -237,12 +237,12 @@ def _called(place: Place) -> str:
     return f"{place.kind} {place.name}"
 
 
-async def _index(session: AsyncSession) -> PlaceIndex:
+async def _index(session: Session) -> PlaceIndex:
     """The search index of this database, made anew when the places have changed."""
     confirmed = func.count().filter(col(Place.confirmed))
     query = select(confirmed, func.coalesce(func.max(Place.id), 0), func.count(col(Place.valid_to))).select_from(Place)
     stamp = tuple((await session.exec(query)).one())
-    engine = session.get_bind()
-    if engine not in _indexes or _indexes[engine][0] != stamp:
-        _indexes[engine] = (stamp, await PlaceIndex.load(session))
-    return _indexes[engine][1]
+    database = session.database
+    if database not in _indexes or _indexes[database][0] != stamp:
+        _indexes[database] = (stamp, await PlaceIndex.load(session))
+    return _indexes[database][1]

@@ -5,10 +5,10 @@ from tomllib import loads
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from locales import Text, Words, _
 from storage.place import Place, chain
+from storage.session import Session
 
 
 class Role(BaseModel):
@@ -42,6 +42,6 @@ def commune_word(places: list[Place]) -> Words:
     return next((kinds.get(place.kind, _("xã")) for place in places if place.level == "commune"), _("xã"))
 
 
-async def role_words(session: AsyncSession, words: str, place_id: int) -> Words:
+async def role_words(session: Session, words: str, place_id: int) -> Words:
     """Words of a role, for the place that they are about."""
     return Text(words, {"commune": commune_word(await chain(session, place_id))})

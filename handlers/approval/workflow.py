@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import date
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from handlers.approval.roles import ROLES, Role
 from handlers.errors import Refusal
 from handlers.titles.model import Title
@@ -17,6 +15,7 @@ from storage.decision import Decision, Outcome
 from storage.household import household_of, members_of
 from storage.person import Person, holders_for, proxy
 from storage.place import chain, villages_under
+from storage.session import Session
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ async def turn_of(turn: Turn, paper: Assessment) -> Role:
     return ROLES[paper.step]
 
 
-async def may_read(session: AsyncSession, officer_id: int, paper: Assessment) -> bool:
+async def may_read(session: Session, officer_id: int, paper: Assessment) -> bool:
     """Whether the officer's area covers the paper, whatever its step."""
     if paper.status in (Status.DRAFT, Status.WITHDRAWN):
         return False
@@ -91,7 +90,7 @@ async def may_read(session: AsyncSession, officer_id: int, paper: Assessment) ->
     return any(a.place_id in over and not ROLES[a.role].watches for a in await roles_of(session, officer_id))
 
 
-async def officers_for(session: AsyncSession, paper: Assessment) -> list[Person]:
+async def officers_for(session: Session, paper: Assessment) -> list[Person]:
     """Those who may decide the paper at its present step."""
     if paper.step is None:
         return []
@@ -100,13 +99,13 @@ async def officers_for(session: AsyncSession, paper: Assessment) -> list[Person]
     return [person for person in found if not await conflicted(session, person.id or 0, paper)]
 
 
-async def unstrand(session: AsyncSession, role_id: str, place_id: int) -> None:
+async def unstrand(session: Session, role_id: str, place_id: int) -> None:
     """An officer has come: what waited for nobody waits for them, but for what they may not decide."""
     for paper in await stranded_papers(session, role_id, await villages_under(session, place_id)):
         paper.stranded = not await officers_for(session, paper)
 
 
-async def watchers_of(session: AsyncSession, paper: Assessment) -> list[Person]:
+async def watchers_of(session: Session, paper: Assessment) -> list[Person]:
     """Those who see where papers wait for nobody."""
     found: list[Person] = []
     for role in (role for role in ROLES.values() if role.watches):
@@ -115,7 +114,7 @@ async def watchers_of(session: AsyncSession, paper: Assessment) -> list[Person]:
     return found
 
 
-async def conflicted(session: AsyncSession, officer_id: int, paper: Assessment) -> bool:
+async def conflicted(session: Session, officer_id: int, paper: Assessment) -> bool:
     """Whether the paper is the officer's own or their family's."""
     family = {paper.person_id} | {
         row.holder_id for row in await holders_for(session, paper.person_id) if row.relation == "family"
@@ -132,17 +131,17 @@ async def conflicted(session: AsyncSession, officer_id: int, paper: Assessment) 
     return held is not None and held.relation == "family"
 
 
-async def holds(session: AsyncSession, person_id: int, role_id: str, village_id: int) -> bool:
+async def holds(session: Session, person_id: int, role_id: str, village_id: int) -> bool:
     place_id = await seat(session, ROLES[role_id], village_id)
     return any(a.role == role_id and a.place_id == place_id for a in await roles_of(session, person_id))
 
 
-async def seat(session: AsyncSession, role: Role, village_id: int) -> int | None:
+async def seat(session: Session, role: Role, village_id: int) -> int | None:
     """The place at the role's level in which the village lies."""
     return next((place.id for place in await chain(session, village_id) if place.level == role.level), None)
 
 
-async def in_difficult_area(session: AsyncSession, paper: Assessment) -> bool:
+async def in_difficult_area(session: Session, paper: Assessment) -> bool:
     """Whether the lower threshold holds: the village, or its commune, is marked as a difficult area."""
     return any(place.difficult_area for place in await chain(session, paper.place_id))
 

@@ -1,12 +1,11 @@
 """Who is told about a paper."""
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from storage.assessment import Assessment
 from storage.person import last_address, proxy
+from storage.session import Session
 
 
-async def told_about(session: AsyncSession, paper: Assessment) -> list[int]:
+async def told_about(session: Session, paper: Assessment) -> list[int]:
     """The person, and whoever typed for them and still may speak for them; each where they can be reached."""
     people = [paper.person_id]
     if paper.filed_by != paper.person_id and await proxy(session, paper.filed_by, paper.person_id):

@@ -8,11 +8,10 @@ from pathlib import Path
 from tomllib import loads
 from weakref import WeakKeyDictionary
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from handlers.titles.model import Title
 from storage.event import Event
 from storage.revision import Revision, current_revisions, publish
+from storage.session import Session
 
 FOLDER = Path(__file__).parent
 # A published revision never changes: it is read once for each content, and found once for each database.
@@ -26,18 +25,18 @@ class InForce:
     title: Title
 
 
-async def titles_in_force(session: AsyncSession) -> list[InForce]:
+async def titles_in_force(session: Session) -> list[InForce]:
     """The current revision of every title."""
     return [InForce(row.id or 0, _title(row)) for row in await current_revisions(session)]
 
 
-async def title_in_force(session: AsyncSession, title_id: str) -> InForce | None:
+async def title_in_force(session: Session, title_id: str) -> InForce | None:
     return next((found for found in await titles_in_force(session) if found.title.id == title_id), None)
 
 
-async def title_of(session: AsyncSession, revision_id: int) -> Title:
+async def title_of(session: Session, revision_id: int) -> Title:
     """The criteria to which a paper is pinned. Raises LookupError for an unknown revision."""
-    known = _by_id.setdefault(session.get_bind(), {})
+    known = _by_id.setdefault(session.database, {})
     if revision_id not in known:
         row = await session.get(Revision, revision_id)
         if row is None:
@@ -46,7 +45,7 @@ async def title_of(session: AsyncSession, revision_id: int) -> Title:
     return known[revision_id]
 
 
-async def publish_file(session: AsyncSession, path: Path, now: datetime) -> Revision:
+async def publish_file(session: Session, path: Path, now: datetime) -> Revision:
     """Makes a checked file the current revision of its title; papers already begun keep theirs."""
     title = Title.model_validate(loads(path.read_text(encoding="utf-8")))
     content = title.model_dump(mode="json")
@@ -56,7 +55,7 @@ async def publish_file(session: AsyncSession, path: Path, now: datetime) -> Revi
     return row
 
 
-async def publish_built_in(session: AsyncSession, now: datetime) -> None:
+async def publish_built_in(session: Session, now: datetime) -> None:
     """On a new database: the packs that come with the program, so that there is something to assess."""
     present = {row.title_id for row in await current_revisions(session)}
     for path in sorted(FOLDER.glob("*.toml")):

@@ -4,12 +4,12 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.place import Place, PlaceAlias
 from storage.places.folding import fold, sounds
 from storage.places.kinds import COMMUNE_KINDS, PROVINCE_KINDS, parted
 from storage.places.village_list import Fault, Line
+from storage.session import Session
 
 
 class Commune(NamedTuple):
@@ -37,7 +37,7 @@ class Communes:
                 self._former[key].append(self._by_id[place_id])
 
     @classmethod
-    async def load(cls, session: AsyncSession) -> "Communes":
+    async def load(cls, session: Session) -> "Communes":
         columns = select(Place.id, Place.code, Place.level, Place.kind, Place.name, Place.parent_id)  # type: ignore[call-overload]
         rows = (await session.exec(columns.where(Place.level != "village", col(Place.valid_to).is_(None)))).all()
         province_codes = {row.id: row.code for row in rows if row.level == "province"}

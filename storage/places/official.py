@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import RowMapping, insert, update
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.place import Place, PlaceAlias
 from storage.places.folding import fold
 from storage.places.kinds import parted
+from storage.session import Session
 
 OLD_NAMES = Path(__file__).with_name("old_names.tsv")
 IN_FORCE = date(2025, 7, 1)
@@ -55,7 +55,7 @@ class _Known:
     aliases: set[tuple[int, str]] = field(default_factory=set)
 
 
-async def load(session: AsyncSession, province: str | None, now: datetime) -> LoadReport:
+async def load(session: Session, province: str | None, now: datetime) -> LoadReport:
     """Brings one province (a code or a name), or all of them, to the official list. Raises UnknownProvince."""
     provinces = _provinces(province)
     communes = _communes({unit.code for unit in provinces})
@@ -98,10 +98,11 @@ def _communes(provinces: set[str]) -> list[Unit]:
     ]
 
 
-async def _known(session: AsyncSession, codes: set[str]) -> _Known:
+async def _known(session: Session, codes: set[str]) -> _Known:
     columns = [Place.__table__.c[name] for name in ("id", "code", "kind", "name", "parent_id")]  # type: ignore[attr-defined]
-    connection = await session.connection()
-    places = (await connection.execute(select(*columns).where(col(Place.level) != "village"))).mappings()
+    names = [column.name for column in columns]
+    rows = (await session.exec(select(*columns).where(col(Place.level) != "village"))).all()
+    places = [dict(zip(names, row, strict=True)) for row in rows]
     known = _Known({place["code"]: place for place in places if place["code"] in codes})
     ids = {place["id"] for place in known.places.values()}
     aliases = (await session.exec(select(PlaceAlias.place_id, PlaceAlias.name))).all() if ids else []
@@ -109,15 +110,14 @@ async def _known(session: AsyncSession, codes: set[str]) -> _Known:
     return known
 
 
-async def _store(session: AsyncSession, level: str, units: list[Unit], known: _Known, now: datetime, report: LoadReport) -> None:
+async def _store(session: Session, level: str, units: list[Unit], known: _Known, now: datetime, report: LoadReport) -> None:
     new = [_row(unit, level, known, now) for unit in units if unit.code not in known.places]
     changed = [unit for unit in units if unit.code in known.places and _differs(unit, known)]
     report.added += len(new)
     report.changed += len(changed)
     report.unchanged += len(units) - len(new) - len(changed)
-    connection = await session.connection()
     if new:
-        await connection.execute(insert(Place), new)
+        await session.exec_many(insert(Place), new)
         added = await _known(session, {row["code"] for row in new})
         known.places |= added.places
     if changed:
@@ -138,7 +138,7 @@ def _differs(unit: Unit, known: _Known) -> bool:
     return (place["kind"], place["name"], place["parent_id"]) != (unit.kind, unit.name, parent)
 
 
-async def _rename(session: AsyncSession, units: list[Unit], known: _Known) -> None:
+async def _rename(session: Session, units: list[Unit], known: _Known) -> None:
     """The place keeps its id, and people may go on calling it by the name that it had."""
     for unit in units:
         before = known.places[unit.code]
@@ -167,7 +167,7 @@ def _lower_kind(name: str) -> str:
     return f"{kind} {rest}".strip()
 
 
-async def _store_old_names(session: AsyncSession, names: Iterable[tuple[str, str]], known: _Known, report: LoadReport) -> int:
+async def _store_old_names(session: Session, names: Iterable[tuple[str, str]], known: _Known, report: LoadReport) -> int:
     wanted = {(known.places[code]["id"], name) for code, name in names}
     missing = wanted - known.aliases
     report.added += len(missing)
@@ -176,10 +176,10 @@ async def _store_old_names(session: AsyncSession, names: Iterable[tuple[str, str
     return len(wanted)
 
 
-async def _add_aliases(session: AsyncSession, aliases: set[tuple[int, str]]) -> None:
+async def _add_aliases(session: Session, aliases: set[tuple[int, str]]) -> None:
     if not aliases:
         return
     rows = [
         {"place_id": place_id, "name": name, "key": fold(parted(name.partition(",")[0])[1])} for place_id, name in sorted(aliases)
     ]
-    await (await session.connection()).execute(insert(PlaceAlias), rows)
+    await session.exec_many(insert(PlaceAlias), rows)

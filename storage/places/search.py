@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.place import Place, PlaceAlias
 from storage.places.folding import bare, fold
@@ -14,6 +13,7 @@ from storage.places.kinds import LEVELS, VILLAGE_KINDS, parted
 from storage.places.names import Names, Span
 from storage.places.typed import Typed, from_words, read, with_names
 from storage.places.weighing import Match, Meaning, Scale, match
+from storage.session import Session
 
 WEAKEST, BEHIND_THE_BEST = 60.0, 30.0  # a worse result, or one so far behind, would only confuse
 GOOD, SURE, AHEAD = 85.0, 80.0, 6.0
@@ -76,7 +76,7 @@ class PlaceIndex:
         self._names = Names([*self._meanings, *self._by_district])
 
     @classmethod
-    async def load(cls, session: AsyncSession) -> "PlaceIndex":
+    async def load(cls, session: Session) -> "PlaceIndex":
         """Of the places in force; a village that only a citizen has named waits for an officer."""
         in_force = (col(Place.valid_to).is_(None), col(Place.confirmed).is_(True))
         columns = (Place.id, Place.level, Place.kind, Place.name, Place.key, Place.parent_id)

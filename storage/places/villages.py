@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.place import Place, PlaceAlias
 from storage.places.communes import Communes
 from storage.places.folding import bare, fold, sounds
 from storage.places.kinds import VILLAGE_KINDS, parted
 from storage.places.village_list import Fault, Line, read_lines
+from storage.session import Session
 
 SAMPLE = Path(__file__).with_name("sample_villages.csv")
 USUAL_KIND = {"phường": "tổ dân phố"}
@@ -43,7 +43,7 @@ class ImportReport:
         return f"{self.added + self.changed + self.unchanged} villages: {counts}"
 
 
-async def read_villages(path: Path, session: AsyncSession) -> tuple[list[VillageRow], list[str]]:
+async def read_villages(path: Path, session: Session) -> tuple[list[VillageRow], list[str]]:
     """The villages of a file with their codes, or, where any line has a fault, only the faults: "file:line: sentence"."""
     lines, faults = read_lines(path)
     communes = await Communes.load(session)
@@ -61,7 +61,7 @@ async def read_villages(path: Path, session: AsyncSession) -> tuple[list[Village
     return await _with_codes(session, rows, communes), []
 
 
-async def import_villages(session: AsyncSession, rows: Sequence[VillageRow], now: datetime) -> ImportReport:
+async def import_villages(session: Session, rows: Sequence[VillageRow], now: datetime) -> ImportReport:
     """Brings the villages to the list, by code; a village that the list does not name stays as it is."""
     known = {village.code: village for village in await _villages(session, {row.commune_id for row in rows})}
     new = {row.code: _new(row, now) for row in rows if row.code not in known}
@@ -98,7 +98,7 @@ def _check_new(line: Line, row: VillageRow, alike: list[tuple[str, int]]) -> Non
     alike.append((spelled, line.number))
 
 
-async def _with_codes(session: AsyncSession, rows: list[VillageRow], communes: Communes) -> list[VillageRow]:
+async def _with_codes(session: Session, rows: list[VillageRow], communes: Communes) -> list[VillageRow]:
     """A village that is known keeps its code; the others get the next numbers."""
     known = await _villages(session, {row.commune_id for row in rows})
     codes = {_identity(one.parent_id or 0, one.kind, one.name): one.code for one in known if one.valid_to is None}
@@ -141,12 +141,12 @@ def _spelled(name: str) -> str:
     return " ".join(sounds(name))
 
 
-async def _villages(session: AsyncSession, communes: set[int]) -> list[Place]:
+async def _villages(session: Session, communes: set[int]) -> list[Place]:
     query = select(Place).where(Place.level == "village", col(Place.parent_id).in_(communes))
     return list((await session.exec(query)).all())
 
 
-async def _aliases(session: AsyncSession, villages: set[int]) -> set[tuple[int, str]]:
+async def _aliases(session: Session, villages: set[int]) -> set[tuple[int, str]]:
     rows = await session.exec(select(PlaceAlias.place_id, PlaceAlias.name))
     return {(place_id, name) for place_id, name in rows.all() if place_id in villages}
 
@@ -168,7 +168,7 @@ def _change(village: Place, row: VillageRow) -> bool:
     return bool(changed)
 
 
-def _add_aliases(session: AsyncSession, village: Place, row: VillageRow, known: set[tuple[int, str]]) -> bool:
+def _add_aliases(session: Session, village: Place, row: VillageRow, known: set[tuple[int, str]]) -> bool:
     """Names are added only: people go on using those that a later list leaves out."""
     missing = [alias for alias in row.aliases if (village.id, alias) not in known]
     for alias in missing:

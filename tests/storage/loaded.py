@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlmodel import col, func, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage import tables
 from storage.database import Database
 from storage.place import Place
 from storage.places import official, villages
+from storage.session import Session
 
 NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 
@@ -20,15 +20,14 @@ NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 async def empty_database() -> AsyncIterator[Database]:
     database = Database("sqlite://")
     try:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(tables.metadata.create_all)
+        await database.driver.migrate(tables.metadata.create_all)
         yield database
     finally:
         await database.close()
 
 
 @asynccontextmanager
-async def places(province: str | None = "Hà Tĩnh", *more: Path) -> AsyncIterator[AsyncSession]:
+async def places(province: str | None = "Hà Tĩnh", *more: Path) -> AsyncIterator[Session]:
     """Tables in memory with one province, or all, and these village lists."""
     async with empty_database() as database, database.transaction() as session:
         await official.load(session, province, NOW)
@@ -39,5 +38,5 @@ async def places(province: str | None = "Hà Tĩnh", *more: Path) -> AsyncIterat
         yield session
 
 
-async def count(session: AsyncSession, *conditions: object) -> int:
+async def count(session: Session, *conditions: object) -> int:
     return (await session.exec(select(func.count(col(Place.id))).where(*conditions))).one()  # type: ignore[arg-type]

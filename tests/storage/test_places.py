@@ -124,7 +124,8 @@ async def test_a_renamed_commune_keeps_its_id_and_its_old_name() -> None:
         before = await stamp(session)
         report = await official.load(session, "42", NOW)
         assert (report.added, report.changed) == (0, 1)
-        await session.refresh(commune)
+        commune = await session.get(Place, commune.id, lock=True)
+        assert commune
         assert (commune.name, commune.key, commune.difficult_area) == ("Cẩm Bình", "cam binh", True)
         assert await stamp(session) != before
         found = (await PlaceIndex.load(session)).find("xa cam vang")

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Database
 from storage.place import Place, by_code, stamp
 from storage.places import villages
 from storage.places.search import PlaceIndex
+from storage.session import Session
 from tests.storage.loaded import NOW, count, places
 
 
-async def read(session: AsyncSession, folder: Path, text: str | bytes) -> tuple[list[villages.VillageRow], list[str]]:
+async def read(session: Session, folder: Path, text: str | bytes) -> tuple[list[villages.VillageRow], list[str]]:
     path = folder / "list.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
     return await villages.read_villages(path, session)

@@ -1,0 +1,185 @@
+"""Statements: written with SQLModel's `select`, compiled once, run by the database's own driver.
+
+What an ORM's session does around a statement costs a turn more than everything else together; what stays of it
+here is the way from a row to an object of ours and back.
+"""
+
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import orjson
+from sqlalchemy import JSON, Dialect, Table, insert, update
+from sqlalchemy import select as core_select
+from sqlalchemy.sql.expression import ClauseElement, bindparam
+from sqlalchemy.sql.visitors import iterate
+from sqlalchemy.types import TypeEngine
+from sqlmodel import SQLModel
+
+Process = Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What some columns of a row become: an object of `model`, or where that is None the value itself."""
+
+    name: str
+    model: type[SQLModel] | None
+    names: tuple[str, ...]
+    readers: tuple[Process, ...]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A statement in the words of one database."""
+
+    sql: str
+    names: tuple[str, ...]  # of its parameters, in their order
+    binders: tuple[Process, ...]
+    given: Mapping[str, Any]  # the values that were written into the statement
+    slots: tuple[Slot, ...]  # none where it gives no rows
+    row: Callable[[Iterable[Any]], Any]  # puts the slots of one row together
+    tables: frozenset[str]  # that it reads or changes
+
+    def values(self, named: Mapping[str, Any]) -> list[Any]:
+        """The parameters in order, in the driver's types. Raises KeyError where one is missing."""
+        values = (named[name] if name in named else self.given[name] for name in self.names)
+        return [value if bind is None else bind(value) for value, bind in zip(values, self.binders, strict=True)]
+
+
+class Query:
+    """A statement that is run often: compiled once for each database, its values given by name each time.
+
+    `Query(select(Consent).where(Consent.person_id == param("person")))`
+    """
+
+    def __init__(self, statement: ClauseElement) -> None:
+        self.statement = statement
+        self.compiled: dict[str, Compiled] = {}
+
+    def in_words_of(self, dialect: Dialect) -> Compiled:
+        if dialect.name not in self.compiled:
+            self.compiled[dialect.name] = compile_statement(self.statement, dialect)
+        return self.compiled[dialect.name]
+
+
+def param(name: str) -> Any:
+    """A value that is given when the query runs."""
+    return bindparam(name)
+
+
+def compile_statement(statement: Any, dialect: Dialect, columns: Sequence[str] | None = None) -> Compiled:
+    done = statement.compile(dialect=dialect, column_keys=columns, compile_kwargs={"render_postcompile": True})
+    names = tuple(done.positiontup or ())
+    binders = tuple(_binder(_type_of(done.binds, name), dialect) for name in names)
+    given = {name: value for name, value in done.params.items() if value is not None or name not in done.binds}
+    given |= {name: None for name, bind in done.binds.items() if not bind.required and name not in given}
+    slots = _slots(statement, dialect) if getattr(statement, "is_select", False) else ()
+    row = _row_type(tuple(slot.name for slot in slots))._make
+    return Compiled(done.string, names, binders, given, slots, row, frozenset(_tables(statement)))
+
+
+@cache
+def _row_type(names: tuple[str, ...]) -> Any:
+    return namedtuple("Row", names, rename=True)
+
+
+@cache
+def columns_of(model: type[SQLModel]) -> tuple[str, ...]:
+    return tuple(column.key for column in table_of(model).columns)
+
+
+@cache
+def key_of(model: type[SQLModel]) -> tuple[str, ...]:
+    return tuple(column.key for column in table_of(model).primary_key)
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    return model.__table__  # type: ignore[attr-defined, no-any-return]
+
+
+class Grammar:
+    """The statements about single rows, for one database."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._made: dict[Any, Compiled] = {}
+
+    def compiled(self, statement: Any) -> Compiled:
+        return statement.in_words_of(self.dialect) if isinstance(statement, Query) else compile_statement(statement, self.dialect)
+
+    def by_key(self, model: type[SQLModel], lock: bool) -> Compiled:
+        """The row with this primary key; with `lock` it waits until it has it alone."""
+        if (model, lock) not in self._made:
+            statement: Any = core_select(model).where(*_is_row(model))
+            self._made[model, lock] = compile_statement(statement.with_for_update() if lock else statement, self.dialect)
+        return self._made[model, lock]
+
+    def insert(self, model: type[SQLModel], numbered: bool) -> Compiled:
+        """A new row; `numbered` where its key is made by the database."""
+        if (model, "insert", numbered) not in self._made:
+            names = [name for name in columns_of(model) if not (numbered and name in key_of(model))]
+            statement = insert(table_of(model)).inline()
+            if numbered and self.dialect.name != "sqlite":
+                statement = statement.returning(*table_of(model).primary_key)
+            self._made[model, "insert", numbered] = compile_statement(statement, self.dialect, names)
+        return self._made[model, "insert", numbered]
+
+    def update(self, model: type[SQLModel], names: tuple[str, ...]) -> Compiled:
+        """These columns of the row whose key comes in the parameters `key_…`."""
+        if (model, names) not in self._made:
+            self._made[model, names] = compile_statement(update(table_of(model)).where(*_is_row(model)), self.dialect, names)
+        return self._made[model, names]
+
+
+def _is_row(model: type[SQLModel]) -> list[Any]:
+    return [column == bindparam(f"key_{column.key}") for column in table_of(model).primary_key]
+
+
+def _slots(statement: Any, dialect: Dialect) -> tuple[Slot, ...]:
+    columns = list(statement.selected_columns)
+    slots = []
+    for found in statement.column_descriptions:
+        expression = found["expr"]
+        if isinstance(expression, type) and issubclass(expression, SQLModel):
+            names = columns_of(expression)
+            taken, columns = columns[: len(names)], columns[len(names) :]
+            slots.append(Slot(found["name"], expression, names, tuple(_reader(column.type, dialect) for column in taken)))
+        else:
+            column = columns.pop(0)
+            slots.append(Slot(found["name"] or "", None, ("",), (_reader(column.type, dialect),)))
+    return tuple(slots)
+
+
+def _tables(statement: Any) -> set[str]:
+    """The names of the tables that the statement reads or changes."""
+    entities = [found["entity"] for found in getattr(statement, "column_descriptions", ()) if found.get("entity")]
+    tables = [element for element in iterate(statement) if isinstance(element, Table)]
+    return {table.name for table in [*tables, *map(table_of, entities)]}
+
+
+def _type_of(binds: Mapping[str, Any], name: str) -> TypeEngine[Any]:
+    """An IN's parameters are called after the list: place_1_1, place_1_2."""
+    return (binds[name] if name in binds else binds[name.rpartition("_")[0]]).type  # type: ignore[no-any-return]
+
+
+def _binder(kind: TypeEngine[Any], dialect: Dialect) -> Process:
+    if isinstance(kind, JSON):
+        return _to_json
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Process:
+    if isinstance(kind, JSON):
+        return _from_json
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
+
+
+def _to_json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _from_json(stored: str | None) -> Any:
+    return None if stored is None else orjson.loads(stored)
