@@ -11,6 +11,7 @@ from storage.database import Moment
 from storage.person import Person, Proxy
 from storage.place import Place
 from storage.session import Session
+from storage.statements import query
 
 
 class Status(StrEnum):
@@ -50,6 +51,18 @@ class Assessment(SQLModel, table=True):
     submitted_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
+@query
+def _seen_by(holder_id):
+    spoken_for = select(Proxy.person_id).where(Proxy.holder_id == holder_id)
+    own = (Assessment.person_id == holder_id) | col(Assessment.person_id).in_(spoken_for)
+    return select(Assessment).where(own).order_by(col(Assessment.updated_at).desc(), col(Assessment.id).desc())
+
+
+@query
+def _about(title_id, year, subject):
+    return select(Assessment).where(Assessment.title_id == title_id, Assessment.year == year, Assessment.subject == subject)
+
+
 async def paper_in_hand(session: Session, paper_id: int) -> Assessment | None:
     """The paper, locked until the turn ends: of two people who answer in it at once, one waits."""
     return await session.get(Assessment, paper_id, lock=True)
@@ -57,14 +70,11 @@ async def paper_in_hand(session: Session, paper_id: int) -> Assessment | None:
 
 async def papers_of(session: Session, holder_id: int) -> list[Assessment]:
     """All papers that this person may see as their own: for themselves and for those they speak for."""
-    spoken_for = select(Proxy.person_id).where(Proxy.holder_id == holder_id)
-    query = select(Assessment).where((Assessment.person_id == holder_id) | col(Assessment.person_id).in_(spoken_for))
-    return list((await session.exec(query.order_by(col(Assessment.updated_at).desc(), col(Assessment.id).desc()))).all())
+    return (await session.exec(_seen_by(holder_id))).all()
 
 
 async def paper_about(session: Session, title_id: str, year: int, subject: str) -> Assessment | None:
-    query = select(Assessment).where(Assessment.title_id == title_id, Assessment.year == year, Assessment.subject == subject)
-    return (await session.exec(query)).first()
+    return (await session.exec(_about(title_id, year, subject))).first()
 
 
 async def papers_beside(session: Session, paper: Assessment) -> list[tuple[Assessment, Person]]:

@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel, col, select
 from storage.database import Moment
 from storage.person import Person
 from storage.session import Session
+from storage.statements import query
 
 
 class Assignment(SQLModel, table=True):
@@ -39,20 +40,27 @@ class WrongCode(SQLModel, table=True):
     at: datetime = Field(sa_type=Moment)
 
 
+@query
+def _of_person(person_id):
+    held = (Assignment.person_id == person_id, col(Assignment.until).is_(None))
+    return select(Assignment).where(*held).order_by(col(Assignment.id))
+
+
+@query
+def _holders(role, place_id):
+    held = (Assignment.role == role, Assignment.place_id == place_id, col(Assignment.until).is_(None))
+    both = select(Person).join(Assignment, col(Assignment.person_id) == col(Person.id))
+    return both.where(*held).order_by(col(Assignment.id))
+
+
 async def roles_of(session: Session, person_id: int) -> list[Assignment]:
     """The roles that the person holds now."""
-    query = select(Assignment).where(Assignment.person_id == person_id, col(Assignment.until).is_(None))
-    return list((await session.exec(query.order_by(col(Assignment.id)))).all())
+    return (await session.exec(_of_person(person_id))).all()
 
 
 async def holders(session: Session, role: str, place_id: int) -> list[Person]:
     """The officers who hold `role` in exactly this place now."""
-    query = (
-        select(Person)
-        .join(Assignment, col(Assignment.person_id) == col(Person.id))
-        .where(Assignment.role == role, Assignment.place_id == place_id, col(Assignment.until).is_(None))
-    )
-    return list((await session.exec(query.order_by(col(Assignment.id)))).all())
+    return (await session.exec(_holders(role, place_id))).all()
 
 
 async def invite(session: Session, role: str, place_id: int, now: datetime, days: int = 7) -> str:

@@ -6,6 +6,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from storage.database import Moment
 from storage.session import Session
+from storage.statements import query
 
 
 class Consent(SQLModel, table=True):
@@ -22,10 +23,14 @@ class Consent(SQLModel, table=True):
     at: datetime = Field(sa_type=Moment)
 
 
+@query
+def _of_person(person_id):
+    return select(Consent).where(Consent.person_id == person_id).order_by(col(Consent.id))
+
+
 async def consents(session: Session, person_id: int) -> dict[str, Consent]:
     """The latest answer for each purpose; a purpose never asked is absent."""
-    query = select(Consent).where(Consent.person_id == person_id).order_by(col(Consent.id))
-    return {row.purpose: row for row in (await session.exec(query)).all()}
+    return {row.purpose: row for row in (await session.exec(_of_person(person_id))).all()}
 
 
 async def has_agreed(session: Session, person_id: int, purpose: str) -> bool:

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from storage.database import Moment
 from storage.session import Session
+from storage.statements import query
 
 
 class Outcome(StrEnum):
@@ -33,9 +34,13 @@ class Decision(SQLModel, table=True):
     at: datetime = Field(sa_type=Moment)
 
 
+@query
+def _on_paper(assessment_id):
+    return select(Decision).where(Decision.assessment_id == assessment_id).order_by(col(Decision.id))
+
+
 async def decisions_on(session: Session, assessment_id: int) -> list[Decision]:
-    query = select(Decision).where(Decision.assessment_id == assessment_id).order_by(col(Decision.id))
-    return list((await session.exec(query)).all())
+    return (await session.exec(_on_paper(assessment_id))).all()
 
 
 async def last_document(session: Session, officer_id: int) -> tuple[str, date] | None:

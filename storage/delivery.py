@@ -9,6 +9,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from storage.database import Moment
 from storage.session import Session
+from storage.statements import query
 
 
 class Fate(StrEnum):
@@ -46,10 +47,33 @@ class Delivery(SQLModel, table=True):
     problem: str | None = None
 
 
+@query
+def _named(address, message_id):
+    named = (Delivery.address == address, Delivery.message_id == message_id)
+    return select(Delivery).where(*named).order_by(col(Delivery.id)).limit(1)
+
+
+@query
+def _about(assessment_id, round_):
+    return select(Delivery).where(Delivery.about == assessment_id, Delivery.round == round_).order_by(col(Delivery.id))
+
+
+@query
+def _sent_to(address, after):
+    gone = (Fate.FAILED, Fate.DROPPED, Fate.UNREACHABLE)
+    kept = (Delivery.address == address, col(Delivery.id) > after, col(Delivery.fate).not_in(gone))
+    return select(Delivery).where(*kept).order_by(col(Delivery.id))
+
+
+@query
+def _due(now, most):
+    due = (Delivery.fate == Fate.QUEUED, Delivery.not_before <= now)
+    return select(Delivery).where(*due).order_by(col(Delivery.id)).limit(most)
+
+
 async def claim(session: Session, now: datetime, until: datetime, limit: int = 100) -> list[Delivery]:
     """Takes the oldest deliveries that are due, so that no one else sends them before `until`."""
-    query = select(Delivery).where(Delivery.fate == Fate.QUEUED, Delivery.not_before <= now)
-    rows = list((await session.exec(query.order_by(col(Delivery.id)).limit(limit))).all())
+    rows = (await session.exec(_due(now, limit))).all()
     for row in rows:
         row.fate, row.claimed_until = Fate.CLAIMED, until
     return rows
@@ -64,18 +88,14 @@ async def release_claims(session: Session, now: datetime) -> int:
 
 async def delivered_as(session: Session, address: str, message_id: str) -> Delivery | None:
     """The delivery that the platform calls `message_id` at this address."""
-    query = select(Delivery).where(Delivery.address == address, Delivery.message_id == message_id)
-    return (await session.exec(query.order_by(col(Delivery.id)))).first()
+    return (await session.exec(_named(address, message_id))).first()
 
 
 async def prompts(session: Session, assessment_id: int, round_: int) -> list[Delivery]:
     """The officers' prompts about this round of a paper."""
-    query = select(Delivery).where(Delivery.about == assessment_id, Delivery.round == round_)
-    return list((await session.exec(query.order_by(col(Delivery.id)))).all())
+    return (await session.exec(_about(assessment_id, round_))).all()
 
 
 async def history(session: Session, address: str, after: int = 0) -> list[Delivery]:
     """What was sent or is being sent to an address since delivery `after`, in order."""
-    gone = (Fate.FAILED, Fate.DROPPED, Fate.UNREACHABLE)
-    query = select(Delivery).where(Delivery.address == address, col(Delivery.id) > after, col(Delivery.fate).not_in(gone))
-    return list((await session.exec(query.order_by(col(Delivery.id)))).all())
+    return (await session.exec(_sent_to(address, after))).all()

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from storage.database import Moment
 from storage.session import Session
+from storage.statements import query
 
 
 class Event(SQLModel, table=True):
@@ -20,7 +21,11 @@ class Event(SQLModel, table=True):
     detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
 
 
+@query
+def _of_paper(assessment_id):
+    return select(Event).where(Event.assessment_id == assessment_id).order_by(col(Event.id))
+
+
 async def events_of(session: Session, assessment_id: int) -> list[Event]:
     """Everything that happened to a paper, in order."""
-    query = select(Event).where(Event.assessment_id == assessment_id).order_by(col(Event.id))
-    return list((await session.exec(query)).all())
+    return (await session.exec(_of_paper(assessment_id))).all()

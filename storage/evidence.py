@@ -7,6 +7,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from storage.database import Moment
 from storage.session import Session
+from storage.statements import query
 
 
 class Evidence(SQLModel, table=True):
@@ -26,12 +27,21 @@ class Evidence(SQLModel, table=True):
     removed_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
+@query
+def _in_paper(assessment_id):
+    standing = (Evidence.assessment_id == assessment_id, col(Evidence.removed_at).is_(None))
+    return select(Evidence).where(*standing).order_by(col(Evidence.id))
+
+
+@query
+def _for_question(assessment_id, question_id):
+    return _in_paper.write(assessment_id).where(Evidence.question_id == question_id)
+
+
 async def evidence_of(session: Session, assessment_id: int, question_id: str | None = None) -> list[Evidence]:
     """What stands as evidence in a paper, or for one of its questions, in order of arrival."""
-    query = select(Evidence).where(Evidence.assessment_id == assessment_id, col(Evidence.removed_at).is_(None))
-    if question_id is not None:
-        query = query.where(Evidence.question_id == question_id)
-    return list((await session.exec(query.order_by(col(Evidence.id)))).all())
+    asked = _in_paper(assessment_id) if question_id is None else _for_question(assessment_id, question_id)
+    return (await session.exec(asked)).all()
 
 
 async def evidence_count(session: Session, assessment_id: int) -> int:

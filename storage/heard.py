@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from storage.database import Moment
 from storage.session import Session
+from storage.statements import query
 
 
 class Heard(SQLModel, table=True):
@@ -31,10 +32,14 @@ async def was_heard(session: Session, key: str) -> bool:
     return await session.get(Heard, key) is not None
 
 
+@query
+def _at_address(address):
+    return select(Heard).where(Heard.address == address).order_by(col(Heard.at))
+
+
 async def lines_heard(session: Session, address: str) -> list[Heard]:
     """The person's own lines at this address, oldest first."""
-    query = select(Heard).where(Heard.address == address).order_by(col(Heard.at))
-    return [row for row in (await session.exec(query)).all() if row.line]
+    return [row for row in (await session.exec(_at_address(address))).all() if row.line]
 
 
 async def forget_heard(session: Session, before: datetime) -> int:

@@ -6,6 +6,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from storage.database import Moment
 from storage.session import Session
+from storage.statements import query
 
 
 class Household(SQLModel, table=True):
@@ -26,14 +27,22 @@ class HouseholdMember(SQLModel, table=True):
     until: datetime | None = Field(default=None, sa_type=Moment)
 
 
+@query
+def _of_person(person_id):
+    member = (HouseholdMember.person_id == person_id, col(HouseholdMember.until).is_(None))
+    join = select(Household).join(HouseholdMember, col(HouseholdMember.household_id) == col(Household.id))
+    return join.where(*member).order_by(col(Household.id).desc()).limit(1)
+
+
+@query
+def _members(household_id):
+    here = (HouseholdMember.household_id == household_id, col(HouseholdMember.until).is_(None))
+    return select(HouseholdMember.person_id).where(*here)
+
+
 async def household_of(session: Session, person_id: int) -> Household | None:
     """The household to which the person belongs now."""
-    query = (
-        select(Household)
-        .join(HouseholdMember, col(HouseholdMember.household_id) == col(Household.id))
-        .where(HouseholdMember.person_id == person_id, col(HouseholdMember.until).is_(None))
-    )
-    return (await session.exec(query.order_by(col(Household.id).desc()))).first()
+    return (await session.exec(_of_person(person_id))).first()
 
 
 async def households_in(session: Session, place_id: int) -> list[Household]:
@@ -43,7 +52,4 @@ async def households_in(session: Session, place_id: int) -> list[Household]:
 
 async def members_of(session: Session, household_id: int) -> set[int]:
     """The people who are known to belong to the household now."""
-    query = select(HouseholdMember.person_id).where(
-        HouseholdMember.household_id == household_id, col(HouseholdMember.until).is_(None)
-    )
-    return set((await session.exec(query)).all())
+    return set((await session.exec(_members(household_id))).all())

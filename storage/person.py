@@ -7,6 +7,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from storage.database import Moment
 from storage.session import Session
+from storage.statements import query
 
 
 class Person(SQLModel, table=True):
@@ -42,10 +43,37 @@ class Proxy(SQLModel, table=True):
     since: datetime = Field(sa_type=Moment)
 
 
+@query
+def _at(address):
+    both = select(Address, Person).join(Person, col(Address.person_id) == col(Person.id))
+    return both.where(Address.address == address)
+
+
+@query
+def _reachable(person_id):
+    there = (Address.person_id == person_id, col(Address.unreachable_since).is_(None))
+    return select(Address).where(*there).order_by(col(Address.last_heard_at).desc()).limit(1)
+
+
+@query
+def _spoken_for(holder_id):
+    both = select(Person).join(Proxy, col(Proxy.person_id) == col(Person.id))
+    return both.where(Proxy.holder_id == holder_id).order_by(col(Proxy.id))
+
+
+@query
+def _between(holder_id, person_id):
+    return select(Proxy).where(Proxy.holder_id == holder_id, Proxy.person_id == person_id)
+
+
+@query
+def _holders(person_id):
+    return select(Proxy).where(Proxy.person_id == person_id)
+
+
 async def addressed(session: Session, address: str) -> tuple[Address, Person] | None:
     """The address and its person, if it was heard before."""
-    query = select(Address, Person).join(Person, col(Address.person_id) == col(Person.id)).where(Address.address == address)
-    return (await session.exec(query)).first()
+    return (await session.exec(_at(address))).first()
 
 
 async def newcomer(session: Session, address: str, now: datetime, language: str = "vi") -> tuple[Address, Person]:
@@ -60,25 +88,22 @@ async def newcomer(session: Session, address: str, now: datetime, language: str 
 
 async def last_address(session: Session, person_id: int) -> Address | None:
     """Where this person was heard last and can still be reached."""
-    query = select(Address).where(Address.person_id == person_id, col(Address.unreachable_since).is_(None))
-    return (await session.exec(query.order_by(col(Address.last_heard_at).desc()))).first()
+    return (await session.exec(_reachable(person_id))).first()
 
 
 async def speaks_for(session: Session, holder_id: int) -> list[Person]:
     """The other people for whom this person may speak, oldest first."""
-    query = select(Person).join(Proxy, col(Proxy.person_id) == col(Person.id)).where(Proxy.holder_id == holder_id)
-    return list((await session.exec(query.order_by(col(Proxy.id)))).all())
+    return (await session.exec(_spoken_for(holder_id))).all()
 
 
 async def proxy(session: Session, holder_id: int, person_id: int) -> Proxy | None:
     """By what right the holder speaks for the person, if by any."""
-    query = select(Proxy).where(Proxy.holder_id == holder_id, Proxy.person_id == person_id)
-    return (await session.exec(query)).first()
+    return (await session.exec(_between(holder_id, person_id))).first()
 
 
 async def holders_for(session: Session, person_id: int) -> list[Proxy]:
     """Who may speak for this person."""
-    return list((await session.exec(select(Proxy).where(Proxy.person_id == person_id))).all())
+    return (await session.exec(_holders(person_id))).all()
 
 
 def _id(person: Person) -> int:

@@ -6,6 +6,7 @@ from sqlmodel import Field, SQLModel, col, func, select
 
 from storage.database import Moment
 from storage.session import Session
+from storage.statements import query
 
 
 class Place(SQLModel, table=True):
@@ -34,14 +35,24 @@ class PlaceAlias(SQLModel, table=True):
     key: str = Field(index=True)
 
 
+@query
+def _coded(code):
+    return select(Place).where(Place.code == code)
+
+
+@query
+def _inside(parent_id):
+    within = (Place.parent_id == parent_id, col(Place.valid_to).is_(None))
+    return select(Place).where(*within).order_by(col(Place.key), col(Place.id))
+
+
 async def by_code(session: Session, code: str) -> Place | None:
-    return (await session.exec(select(Place).where(Place.code == code))).first()
+    return (await session.exec(_coded(code))).first()
 
 
 async def children(session: Session, parent_id: int) -> list[Place]:
     """The places directly under this one that are in force, by name."""
-    query = select(Place).where(Place.parent_id == parent_id, col(Place.valid_to).is_(None))
-    return list((await session.exec(query.order_by(col(Place.key), col(Place.id)))).all())
+    return (await session.exec(_inside(parent_id))).all()
 
 
 async def chain(session: Session, place_id: int) -> list[Place]:

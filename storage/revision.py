@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from storage.database import Moment
 from storage.session import Session
+from storage.statements import query
 
 
 class Revision(SQLModel, table=True):
@@ -21,9 +22,14 @@ class Revision(SQLModel, table=True):
     published_at: datetime = Field(sa_type=Moment)
 
 
+@query
+def _all():
+    return select(Revision).order_by(col(Revision.id))
+
+
 async def current_revisions(session: Session) -> list[Revision]:
     """The newest revision of each title, in the order in which the titles were first published."""
-    rows = (await session.exec(select(Revision).order_by(col(Revision.id)))).all()
+    rows = (await session.exec(_all())).all()
     newest: dict[str, Revision] = {}
     for row in rows:
         newest[row.title_id] = row

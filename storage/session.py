@@ -90,9 +90,9 @@ class Session:
             self.locked.add((model, key))
         return self._object(made.slots[0], rows[0], fresh=hold) if rows else None
 
-    async def exec(self, statement: Any, **values: Any) -> Result[Any]:
-        """Runs a statement of SQLModel's or a Query with its values."""
-        made = self.grammar.compiled(statement)
+    async def exec(self, statement: Any) -> Result[Any]:
+        """Runs a statement of SQLModel's, or a query of ours that is compiled already."""
+        made, values = self.grammar.compiled(statement)
         await self._flush_for(made.tables)
         if not made.slots:
             return Result([], await self.connection.execute(made.sql, made.values(values)))

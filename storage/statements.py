@@ -8,12 +8,13 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from inspect import signature
 from typing import Any
 
 import orjson
 from sqlalchemy import JSON, Dialect, Table, insert, update
 from sqlalchemy import select as core_select
-from sqlalchemy.sql.expression import ClauseElement, bindparam
+from sqlalchemy.sql.expression import bindparam
 from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
@@ -49,15 +50,25 @@ class Compiled:
         return [value if bind is None else bind(value) for value, bind in zip(values, self.binders, strict=True)]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A query with its values."""
+
+    query: "Query"
+    values: Mapping[str, Any]
+
+
 class Query:
-    """A statement that is run often: compiled once for each database, its values given by name each time.
+    """A statement that is compiled once for each database, whatever its values."""
 
-    `Query(select(Consent).where(Consent.person_id == param("person")))`
-    """
-
-    def __init__(self, statement: ClauseElement) -> None:
-        self.statement = statement
+    def __init__(self, write: Callable[..., Any]) -> None:
+        self.write, self.names = write, tuple(signature(write).parameters)
+        self.statement = write(*map(bindparam, self.names))
         self.compiled: dict[str, Compiled] = {}
+        self.__doc__ = write.__doc__
+
+    def __call__(self, *values: Any) -> Asked:
+        return Asked(self, dict(zip(self.names, values, strict=True)))
 
     def in_words_of(self, dialect: Dialect) -> Compiled:
         if dialect.name not in self.compiled:
@@ -65,9 +76,9 @@ class Query:
         return self.compiled[dialect.name]
 
 
-def param(name: str) -> Any:
-    """A value that is given when the query runs."""
-    return bindparam(name)
+def query(write: Callable[..., Any]) -> Query:
+    """Makes a query of a function that writes its statement: `await session.exec(of_person(5))`."""
+    return Query(write)
 
 
 def compile_statement(statement: Any, dialect: Dialect, columns: Sequence[str] | None = None) -> Compiled:
@@ -107,8 +118,11 @@ class Grammar:
         self.dialect = dialect
         self._made: dict[Any, Compiled] = {}
 
-    def compiled(self, statement: Any) -> Compiled:
-        return statement.in_words_of(self.dialect) if isinstance(statement, Query) else compile_statement(statement, self.dialect)
+    def compiled(self, statement: Any) -> tuple[Compiled, Mapping[str, Any]]:
+        """The statement in this database's words, with its values."""
+        if isinstance(statement, Asked):
+            return statement.query.in_words_of(self.dialect), statement.values
+        return compile_statement(statement, self.dialect), {}
 
     def by_key(self, model: type[SQLModel], lock: bool) -> Compiled:
         """The row with this primary key; with `lock` it waits until it has it alone."""
