@@ -25,12 +25,12 @@ LOOK_EVERY = 1.0  # seconds between looks for what is due by time
 NOTE_EVERY = 0.05  # seconds for which outcomes are gathered into one transaction
 MOST_TRIES = 8
 AT_ONCE = 200  # addresses
+OUTCOME = ("fate", "tries", "not_before", "claimed_until", "sent_at", "message_id", "problem")
 REMEMBERED = 20_000  # recent messages whose names need no look-up
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    delivery_id: int
     address: str
     values: dict[str, Any]
 
@@ -188,7 +188,8 @@ class Sender:
                 self.named.popitem(last=False)
         if not self.outcomes:
             self._start(self._note_soon())
-        self.outcomes.append(_Outcome(delivery.id, delivery.address, values))
+        kept = {name: getattr(delivery, name) for name in OUTCOME}
+        self.outcomes.append(_Outcome(delivery.address, kept | values | {"key_id": delivery.id}))
 
     async def _note_soon(self) -> None:
         await asyncio.sleep(NOTE_EVERY)
@@ -201,9 +202,8 @@ class Sender:
         self.outcomes = []
         try:
             async with self.database.transaction() as session:
+                await session.update_many(Delivery, OUTCOME, [outcome.values for outcome in batch])
                 for outcome in batch:
-                    change = update(Delivery).where(col(Delivery.id) == outcome.delivery_id)
-                    await session.exec(change.values(**outcome.values))
                     if outcome.values["fate"] == Fate.UNREACHABLE:
                         left = update(Address).where(col(Address.address) == outcome.address)
                         await session.exec(left.values(unreachable_since=self.now()))

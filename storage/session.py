@@ -105,6 +105,11 @@ class Session:
             made = compile_statement(statement, self.grammar.dialect, list(rows[0]))
             await self.connection.execute_many(made.sql, [made.values(row) for row in rows])
 
+    async def update_many(self, model: type[SQLModel], names: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
+        """Writes these columns of rows that were not read here; each row's key is in `key_<name>`."""
+        made = self.grammar.update(model, names)
+        await self.connection.execute_many(made.sql, [made.values(row) for row in rows])
+
     def add(self, row: SQLModel) -> None:
         """Will be a new row; one that was read here is written back anyway."""
         known = self._rows.get((type(row), _key(row)))

@@ -17,9 +17,9 @@ MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
 
 
 class Hearing:
-    """`understand` raises one of MALFORMED where an update cannot be read; `thank` acknowledges a press."""
+    """`understand` raises one of MALFORMED where an update cannot be read; `thank`, if any, acknowledges a press."""
 
-    def __init__(self, understand: Understand, thank: Thank, log: logging.Logger) -> None:
+    def __init__(self, understand: Understand, thank: Thank | None, log: logging.Logger) -> None:
         self.understand, self.thank, self.log = understand, thank, log
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -44,7 +44,7 @@ class Hearing:
         except Exception as error:
             self.log.error("message not taken", extra={"action": "receive_failed"} | _where(error))
             return False
-        if incoming.origin and not receipt.busy:
+        if incoming.origin and self.thank and not receipt.busy:
             self._soon(self.thank(incoming.origin))
         return not receipt.busy
 

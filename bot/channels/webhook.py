@@ -1,20 +1,21 @@
 """A webhook behind a shared secret: who may call, how much is read, which answer makes the platform deliver again."""
 
 import hmac
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 LARGEST_BODY = 1024 * 1024  # bytes
 RETRY_AFTER = {"Retry-After": "2"}
 Handler = Callable[[web.Request], Awaitable[web.Response]]
+Take = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | None]]
 
 
-def webhook(header: str, secret: str, take: Callable[[dict[str, Any]], Awaitable[bool]], log: logging.Logger) -> Handler:
-    """Answers 200 only when `take` has said that the update is safe."""
+def webhook(header: str, secret: str, take: Take, log: logging.Logger) -> Handler:
+    """Answers 200 only when `take` has said that the update is safe, with what it gives to be answered."""
 
     async def hook(request: web.Request) -> web.Response:
         if not _same(request.headers.get(header, ""), secret):
@@ -24,7 +25,10 @@ def webhook(header: str, secret: str, take: Callable[[dict[str, Any]], Awaitable
         if update is None:
             log.warning("body is not an update", extra={"action": "webhook_bad_body"})
             return web.Response(status=400)
-        return web.Response() if await take(update) else web.Response(status=503, headers=RETRY_AFTER)
+        answer = await take(update)
+        if answer is None:
+            return web.Response(status=503, headers=RETRY_AFTER)
+        return web.Response(body=orjson.dumps(answer), content_type="application/json") if answer else web.Response()
 
     return hook
 
@@ -48,7 +52,7 @@ async def _body(request: web.Request) -> bytes:
 
 def _read(body: bytes) -> dict[str, Any] | None:
     try:
-        update = json.loads(body)
-    except (ValueError, RecursionError):
+        update = orjson.loads(body)
+    except ValueError:
         return None
     return update if isinstance(update, dict) else None

@@ -4,6 +4,7 @@ import asyncio
 import signal
 
 import typer
+import uvloop
 from sqlmodel import col, select
 
 from bot import logs
@@ -25,7 +26,7 @@ def run() -> None:
     """Serve: the web chat always, Telegram where a token is set."""
     settings = read_settings()
     logs.set_up(settings.log_level)
-    asyncio.run(_serve(settings))
+    uvloop.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:

@@ -112,7 +112,8 @@ class Load:
 
     def _sent(self, values: dict[str, Any]) -> dict[str, Any]:
         number, citizen = next(self.messages), self.citizens.get(int(values["chat_id"]))
-        markup = json.loads(values["reply_markup"]) if "reply_markup" in values else {"inline_keyboard": []}
+        markup = values.get("reply_markup") or {"inline_keyboard": []}
+        markup = json.loads(markup) if isinstance(markup, str) else markup
         if citizen:
             for row in markup["inline_keyboard"]:
                 citizen.buttons |= {button["text"]: (number, button["callback_data"]) for button in row}

@@ -272,8 +272,14 @@ class TelegramApi:
         try:
             async with webhook.connections, self._client.post(webhook.url, json=update, headers=headers) as answer:
                 status, retry_after = answer.status, answer.headers.get("Retry-After")
+                asked = await answer.json() if status == 200 and answer.content_type == "application/json" else {}
         except aiohttp.ClientError:
-            status, retry_after = 0, None
+            status, retry_after, asked = 0, None, {}
+        if method := asked.pop("method", None):
+            # A method may be called in the answer; nobody learns what came of it.
+            self.calls.append(Call(method, asked))
+            with contextlib.suppress(Problem):
+                METHODS[method](self, asked)
         webhook.last_error = None if 200 <= status < 300 else f"Wrong response from the webhook: {status}"
         self.deliveries.append((update["update_id"], status))
         self.changed()
