@@ -26,6 +26,7 @@ from storage.files import LARGEST, FileStore, NotReadable
 from storage.heard import Heard, Mishap, was_heard
 from storage.person import addressed, newcomer
 from storage.session import AlreadyThere, DatabaseAway, Session
+from storage.statements import new
 
 log = logging.getLogger("bot.intake")
 LONGEST_TEXT = 4096
@@ -113,7 +114,7 @@ class Intake:
         pressed = await self._pressed(session, incoming)
         turn.pressed = pressed.id if pressed else None
         line = None if self.channels[_channel(incoming)].can.keeps_history else _line(incoming, pressed)
-        session.add(Heard(key=incoming.key, address=incoming.address, at=now, line=line))
+        session.add(new(Heard, key=incoming.key, address=incoming.address, at=now, line=line))
         return turn
 
     async def _pressed(self, session: Session, incoming: Incoming) -> Delivery | None:

@@ -9,6 +9,7 @@ from locales import Reader
 from storage.delivery import Delivery, Fate
 from storage.person import Person, last_address
 from storage.session import Session
+from storage.statements import new
 
 log = logging.getLogger("bot.outbox")
 LEASE = timedelta(seconds=60)
@@ -34,9 +35,9 @@ async def _delivery(turn: Turn, say: Say) -> Delivery | None:
     if reader is None or address is None:
         log.warning("nobody to tell", extra={"action": "outbox_no_address", "person": say.person_id})
         return None
-    return Delivery(
-        address=address, person_id=say.person_id, edits=say.edits, about=say.about, round=say.round, **_body(say, reader),
-        fate=Fate.CLAIMED, claimed_until=turn.now + LEASE, not_before=turn.now, created_at=turn.now,
+    return new(
+        Delivery, address=address, person_id=say.person_id, edits=say.edits, about=say.about, round=say.round,
+        fate=Fate.CLAIMED, claimed_until=turn.now + LEASE, not_before=turn.now, created_at=turn.now, **_body(say, reader),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from storage.event import Event
 from storage.evidence import Evidence
 from storage.person import Address, Person
 from storage.session import Session
+from storage.statements import new
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ class Turn:
 
     def note(self, name: str, assessment_id: int | None = None, **detail: Any) -> None:
         """Appends an event."""
-        event = Event(at=self.now, name=name, actor_id=self.me, address=self.address.address)
-        self.session.add(event.sqlmodel_update({"assessment_id": assessment_id, "detail": detail}))
+        whose = {"actor_id": self.me, "address": self.address.address, "assessment_id": assessment_id}
+        self.session.add(new(Event, at=self.now, name=name, detail=detail, **whose))
 
     def text(self, otherwise: Words, longest: int = 500) -> str:
         """What was typed, cleaned of edges and control characters.

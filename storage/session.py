@@ -1,12 +1,12 @@
 """A session: what one transaction knows and changes. Each row is one object, written back where it was changed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import inspect
 from sqlmodel import SQLModel
 
-from storage.statements import Compiled, Grammar, Slot, columns_of, compile_statement, key_of, table_of
+from storage.statements import Asked, Compiled, Grammar, Slot, columns_of, compile_statement, key_of, table_of
 
 M = TypeVar("M", bound=SQLModel)
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Result(Generic[T]):
         return iter(self._rows)
 
     def all(self) -> list[T]:
-        return self._rows
+        return list(self._rows)
 
     def first(self) -> T | None:
         return self._rows[0] if self._rows else None
@@ -74,6 +74,7 @@ class Session:
         self.locked: set[Any] = set()  # (model, key) of the rows that are held until the end
         self._rows: dict[tuple[type[SQLModel], Any], tuple[Any, dict[str, Any]]] = {}
         self._new: list[SQLModel] = []
+        self._answers: dict[Asked, Result[Any]] = {}
 
     async def get(self, model: type[M], key: Any, lock: bool = False) -> M | None:
         """The row with this key. With `lock`, as it is when nobody else holds it, and held until the end."""
@@ -92,22 +93,48 @@ class Session:
 
     async def exec(self, statement: Any) -> Result[Any]:
         """Runs a statement of SQLModel's, or a query of ours that is compiled already."""
-        made, values = self.grammar.compiled(statement)
+        if isinstance(statement, Asked):
+            return await self._asked(statement)
+        made = compile_statement(statement, self.grammar.dialect)
         await self._flush_for(made.tables)
-        if not made.slots:
-            return Result([], await self.connection.execute(made.sql, made.values(values)))
+        if made.slots:
+            return await self._fetched(made, {})
+        self._forget(made.tables)
+        return Result([], await self.connection.execute(made.sql, made.values({})))
+
+    async def _asked(self, asked: Asked) -> Result[Any]:
+        """What was asked before and has not changed since needs no second look."""
+        made = asked.query.in_words_of(self.grammar.dialect)
+        await self._flush_for(made.tables)
+        if (known := self._answers.get(asked)) is None:
+            known = self._answers[asked] = await self._fetched(made, asked.named())
+        return known
+
+    async def _fetched(self, made: Compiled, values: Mapping[str, Any]) -> Result[Any]:
         rows = await self.connection.fetch(made.sql, made.values(values))
         return Result(self._read(made, rows), len(rows))
+
+    def _forget(self, tables: Iterable[str]) -> None:
+        """The answers that a change of these tables makes doubtful."""
+        if self._answers:
+            names = set(tables)
+            self._answers = {
+                asked: known
+                for asked, known in self._answers.items()
+                if names.isdisjoint(asked.query.in_words_of(self.grammar.dialect).tables)
+            }
 
     async def exec_many(self, statement: Any, rows: Sequence[dict[str, Any]]) -> None:
         """Runs an INSERT or UPDATE once for each of the rows."""
         if rows:
             made = compile_statement(statement, self.grammar.dialect, list(rows[0]))
+            self._forget(made.tables)
             await self.connection.execute_many(made.sql, [made.values(row) for row in rows])
 
     async def update_many(self, model: type[SQLModel], names: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
         """Writes these columns of rows that were not read here; each row's key is in `key_<name>`."""
         made = self.grammar.update(model, names)
+        self._forget(made.tables)
         await self.connection.execute_many(made.sql, [made.values(row) for row in rows])
 
     def add(self, row: SQLModel) -> None:
@@ -123,6 +150,7 @@ class Session:
     async def flush(self) -> None:
         """Writes what was added, which then has its numbers, and what was changed. Raises AlreadyThere."""
         new, self._new = self._new, []
+        written = {table_of(type(row)).name for row in new}
         for row in new:
             await self._insert(row)
         for row, before in self._rows.values():
@@ -131,6 +159,8 @@ class Session:
                 made = self.grammar.update(type(row), changed)
                 await self.connection.execute(made.sql, made.values(now | _named_key(row, before)))
                 before.update({name: now[name] for name in changed})
+                written |= made.tables
+        self._forget(written)
 
     async def _insert(self, row: SQLModel) -> None:
         model, now = type(row), row.__dict__
