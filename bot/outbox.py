@@ -22,7 +22,7 @@ async def write(turn: Turn) -> list[Delivery]:
         if delivery := await _delivery(turn, say):
             turn.session.add(delivery)
             written.append((say, delivery))
-    await turn.session.flush()
+    await turn.session.flush_new()
     for say, delivery in written:
         if say.person_id == turn.me and say.edits is None:
             _remember(turn, say, delivery)

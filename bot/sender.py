@@ -130,7 +130,7 @@ class Sender:
             raise TryAgain(f"the channel {kind} is not running", 60)
         buttons = tuple(tuple((label, token) for label, token in row) for row in delivery.buttons)
         if delivery.edits is None:
-            attachment = await asyncio.to_thread(self._attachment, delivery)
+            attachment = await asyncio.to_thread(self._attachment, delivery) if delivery.attachment else None
             return await channel.send(Outgoing(chat, delivery.id or 0, delivery.text or "", buttons, attachment))
         name = await self._name_of(delivery.edits)
         if name is None or not channel.can.edits:
@@ -138,9 +138,9 @@ class Sender:
         await channel.edit(Edit(chat, delivery.edits, name, delivery.text, buttons))
         return name
 
-    def _attachment(self, delivery: Delivery) -> Attachment | None:
-        if not (attached := delivery.attachment):
-            return None
+    def _attachment(self, delivery: Delivery) -> Attachment:
+        attached = delivery.attachment
+        assert attached
         sha256, media_type = attached["sha256"], attached["media_type"]
         document = media_type in DOCUMENTS.values()
         path: Path = self.files.original(sha256) if document else self.files.preview(sha256)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, UniqueConstraint, func
 from sqlmodel import Field, SQLModel, col, select
 
-from storage.database import Moment
+from storage.moment import Moment
 from storage.person import Person, Proxy
 from storage.place import Place
 from storage.session import Session

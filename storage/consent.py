@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlmodel import Field, SQLModel, col, select
 
-from storage.database import Moment
+from storage.moment import Moment
 from storage.session import Session
 from storage.statements import query
 
@@ -28,6 +28,12 @@ def _of_person(person_id):
     return select(Consent).where(Consent.person_id == person_id).order_by(col(Consent.id))
 
 
+@query
+def _last_word(person_id, purpose):
+    said = (Consent.person_id == person_id, Consent.purpose == purpose)
+    return select(Consent.granted).where(*said).order_by(col(Consent.id).desc()).limit(1)
+
+
 async def consents(session: Session, person_id: int) -> dict[str, Consent]:
     """The latest answer for each purpose; a purpose never asked is absent."""
     return {row.purpose: row for row in (await session.exec(_of_person(person_id))).all()}
@@ -35,5 +41,4 @@ async def consents(session: Session, person_id: int) -> dict[str, Consent]:
 
 async def has_agreed(session: Session, person_id: int, purpose: str) -> bool:
     """Whether the person's last word on this purpose was yes."""
-    row = (await consents(session, person_id)).get(purpose)
-    return row is not None and row.granted
+    return bool((await session.exec(_last_word(person_id, purpose))).first())

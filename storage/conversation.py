@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON
 from sqlmodel import Field, SQLModel
 
-from storage.database import Moment
+from storage.moment import Moment
 
 
 class Conversation(SQLModel, table=True):

@@ -2,15 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, DateTime, Dialect
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import Connection
 
 from storage.postgres import Postgres
 from storage.session import DatabaseAway, Session
@@ -20,23 +18,6 @@ from storage.statements import Grammar
 
 class DatabaseProblem(Exception):
     """The database cannot be used; the message is one line for the operator."""
-
-
-class Moment(TypeDecorator[datetime]):
-    """A point in time: aware in Python, UTC in the database."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone is not a point in time")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class Database:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, update
 from sqlmodel import Field, SQLModel, col, select
 
-from storage.database import Moment
+from storage.moment import Moment
 from storage.session import Session
 from storage.statements import query
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON
 from sqlmodel import Field, SQLModel, col, select
 
-from storage.database import Moment
+from storage.moment import Moment
 from storage.session import Session
 from storage.statements import query
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import func
 from sqlmodel import Field, SQLModel, col, select
 
-from storage.database import Moment
+from storage.moment import Moment
 from storage.session import Session
 from storage.statements import query
 

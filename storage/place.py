@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from sqlmodel import Field, SQLModel, col, func, select
 
-from storage.database import Moment
+from storage.moment import Moment
 from storage.session import Session
 from storage.statements import query
 

@@ -75,6 +75,7 @@ class Session:
         self._rows: dict[tuple[type[SQLModel], Any], tuple[Any, dict[str, Any]]] = {}
         self._new: list[SQLModel] = []
         self._answers: dict[Asked, Result[Any]] = {}
+        self._tables: set[str] = set()  # of the rows that are known or new
 
     async def get(self, model: type[M], key: Any, lock: bool = False) -> M | None:
         """The row with this key. With `lock`, as it is when nobody else holds it, and held until the end."""
@@ -142,6 +143,7 @@ class Session:
         known = self._rows.get((type(row), _key(row)))
         if (known is None or known[0] is not row) and not any(row is new for new in self._new):
             self._new.append(row)
+            self._tables.add(table_of(type(row)).name)
 
     def add_all(self, rows: Iterable[SQLModel]) -> None:
         for row in rows:
@@ -149,18 +151,24 @@ class Session:
 
     async def flush(self) -> None:
         """Writes what was added, which then has its numbers, and what was changed. Raises AlreadyThere."""
-        new, self._new = self._new, []
-        written = {table_of(type(row)).name for row in new}
-        for row in new:
-            await self._insert(row)
+        await self.flush_new()
         for row, before in self._rows.values():
             now = row.__dict__
+            if not inspect(row).modified:
+                continue
             if changed := tuple(name for name, value in before.items() if now[name] is not value and now[name] != value):
                 made = self.grammar.update(type(row), changed)
                 await self.connection.execute(made.sql, made.values(now | _named_key(row, before)))
                 before.update({name: now[name] for name in changed})
-                written |= made.tables
-        self._forget(written)
+                self._forget(made.tables)
+
+    async def flush_new(self) -> None:
+        """Writes what was added, and no more."""
+        if new := self._new:
+            self._new = []
+            for row in new:
+                await self._insert(row)
+            self._forget(table_of(type(row)).name for row in new)
 
     async def _insert(self, row: SQLModel) -> None:
         model, now = type(row), row.__dict__
@@ -169,14 +177,12 @@ class Session:
         made = self.grammar.insert(model, numbered)
         number = await self.connection.insert(made.sql, made.values(now))
         if numbered:
-            setattr(row, name, number)
+            now[name] = number
         self._rows[model, _key(row)] = (row, {name: row.__dict__[name] for name in columns_of(model)})
 
     async def _flush_for(self, tables: Iterable[str]) -> None:
         """A statement sees what was done before it."""
-        if any(table_of(type(row)).name in tables for row in self._new) or any(
-            table_of(model).name in tables for model, _key in self._rows
-        ):
+        if not self._tables.isdisjoint(tables):
             await self.flush()
 
     def _read(self, made: Compiled, rows: Sequence[Sequence[Any]]) -> list[Any]:
@@ -205,6 +211,7 @@ class Session:
         row_object = known[0] if known else inspect(slot.model).class_manager.new_instance()
         row_object.__dict__.update(named)
         self._rows[slot.model, key] = (row_object, named)
+        self._tables.add(table_of(slot.model).name)
         return row_object
 
 

@@ -19,6 +19,8 @@ from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
+from storage.moment import Moment
+
 Process = Callable[[Any], Any] | None
 M = TypeVar("M", bound=SQLModel)
 
@@ -194,12 +196,16 @@ def _type_of(binds: Mapping[str, Any], name: str) -> TypeEngine[Any]:
 def _binder(kind: TypeEngine[Any], dialect: Dialect) -> Process:
     if isinstance(kind, JSON):
         return _to_json
+    if isinstance(kind, Moment) and dialect.name == "sqlite":
+        return Moment.bound
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Process:
     if isinstance(kind, JSON):
         return _from_json
+    if isinstance(kind, Moment) and dialect.name == "sqlite":
+        return Moment.read
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 

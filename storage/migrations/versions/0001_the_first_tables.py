@@ -4,8 +4,6 @@ import sqlalchemy as sa
 import sqlmodel
 from alembic import op
 
-import storage.database
-
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -18,7 +16,7 @@ def upgrade() -> None:
         "heard",
         sa.Column("key", sqlmodel.sql.sqltypes.AutoString(length=200), nullable=False),
         sa.Column("address", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("at", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("line", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("key"),
     )
@@ -29,7 +27,7 @@ def upgrade() -> None:
     op.create_table(
         "mishap",
         sa.Column("number", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("at", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("address", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("incoming", sa.JSON(), nullable=False),
         sa.Column("error", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -50,7 +48,7 @@ def upgrade() -> None:
         sa.Column("valid_from", sa.Date(), nullable=True),
         sa.Column("valid_to", sa.Date(), nullable=True),
         sa.Column("successor_id", sa.Integer(), nullable=True),
-        sa.Column("created_at", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["parent_id"],
             ["place.id"],
@@ -74,7 +72,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("sha256", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("content", sa.JSON(), nullable=False),
-        sa.Column("published_at", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("title_id", "number"),
     )
@@ -85,7 +83,7 @@ def upgrade() -> None:
         "wrongcode",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("address", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("at", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("wrongcode", schema=None) as batch_op:
@@ -99,7 +97,7 @@ def upgrade() -> None:
         sa.Column("members", sa.Integer(), nullable=True),
         sa.Column("school_age", sa.Integer(), nullable=True),
         sa.Column("in_school", sa.Integer(), nullable=True),
-        sa.Column("created_at", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["place_id"],
             ["place.id"],
@@ -112,7 +110,7 @@ def upgrade() -> None:
     op.create_table(
         "person",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("created_at", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("language", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("you", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("full_name", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -148,9 +146,9 @@ def upgrade() -> None:
         "address",
         sa.Column("address", sqlmodel.sql.sqltypes.AutoString(length=120), nullable=False),
         sa.Column("person_id", sa.Integer(), nullable=False),
-        sa.Column("created_at", storage.database.Moment(timezone=True), nullable=False),
-        sa.Column("last_heard_at", storage.database.Moment(timezone=True), nullable=False),
-        sa.Column("unreachable_since", storage.database.Moment(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_heard_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("unreachable_since", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["person.id"],
@@ -181,9 +179,9 @@ def upgrade() -> None:
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("stranded", sa.Boolean(), nullable=False),
         sa.Column("points", sa.Integer(), nullable=True),
-        sa.Column("created_at", storage.database.Moment(timezone=True), nullable=False),
-        sa.Column("updated_at", storage.database.Moment(timezone=True), nullable=False),
-        sa.Column("submitted_at", storage.database.Moment(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["filed_by"],
             ["person.id"],
@@ -220,8 +218,8 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Integer(), nullable=False),
         sa.Column("role", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("place_id", sa.Integer(), nullable=False),
-        sa.Column("since", storage.database.Moment(timezone=True), nullable=False),
-        sa.Column("until", storage.database.Moment(timezone=True), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["person.id"],
@@ -246,7 +244,7 @@ def upgrade() -> None:
         sa.Column("words", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("address", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("given_by", sa.Integer(), nullable=False),
-        sa.Column("at", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["given_by"],
             ["person.id"],
@@ -271,7 +269,7 @@ def upgrade() -> None:
         sa.Column("speaking_for", sa.Integer(), nullable=True),
         sa.Column("held", sa.JSON(), nullable=True),
         sa.Column("linked_place", sa.Integer(), nullable=True),
-        sa.Column("updated_at", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["linked_place"],
             ["place.id"],
@@ -299,10 +297,10 @@ def upgrade() -> None:
         sa.Column("round", sa.Integer(), nullable=True),
         sa.Column("fate", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("not_before", storage.database.Moment(timezone=True), nullable=False),
-        sa.Column("claimed_until", storage.database.Moment(timezone=True), nullable=True),
-        sa.Column("created_at", storage.database.Moment(timezone=True), nullable=False),
-        sa.Column("sent_at", storage.database.Moment(timezone=True), nullable=True),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("message_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("problem", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -321,8 +319,8 @@ def upgrade() -> None:
         sa.Column("household_id", sa.Integer(), nullable=False),
         sa.Column("person_id", sa.Integer(), nullable=False),
         sa.Column("is_head", sa.Boolean(), nullable=False),
-        sa.Column("since", storage.database.Moment(timezone=True), nullable=False),
-        sa.Column("until", storage.database.Moment(timezone=True), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["household_id"],
             ["household.id"],
@@ -342,8 +340,8 @@ def upgrade() -> None:
         sa.Column("role", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("place_id", sa.Integer(), nullable=False),
         sa.Column("code_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("expires_at", storage.database.Moment(timezone=True), nullable=False),
-        sa.Column("used_at", storage.database.Moment(timezone=True), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("used_by", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["place_id"],
@@ -362,7 +360,7 @@ def upgrade() -> None:
         sa.Column("holder_id", sa.Integer(), nullable=False),
         sa.Column("person_id", sa.Integer(), nullable=False),
         sa.Column("relation", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("since", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["holder_id"],
             ["person.id"],
@@ -390,7 +388,7 @@ def upgrade() -> None:
         sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("document_number", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("document_date", sa.Date(), nullable=True),
-        sa.Column("at", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["assessment_id"],
             ["assessment.id"],
@@ -409,7 +407,7 @@ def upgrade() -> None:
     op.create_table(
         "event",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("at", storage.database.Moment(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("actor_id", sa.Integer(), nullable=True),
         sa.Column("address", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -440,8 +438,8 @@ def upgrade() -> None:
         sa.Column("size", sa.Integer(), nullable=True),
         sa.Column("file_name", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("added_by", sa.Integer(), nullable=False),
-        sa.Column("added_at", storage.database.Moment(timezone=True), nullable=False),
-        sa.Column("removed_at", storage.database.Moment(timezone=True), nullable=True),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["added_by"],
             ["person.id"],
