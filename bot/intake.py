@@ -23,10 +23,9 @@ from storage.conversation import Conversation
 from storage.database import Database
 from storage.delivery import Delivery, delivered_as
 from storage.files import LARGEST, FileStore, NotReadable
-from storage.heard import Heard, Mishap, was_heard
-from storage.person import addressed, newcomer
-from storage.session import AlreadyThere, DatabaseAway, Session
-from storage.statements import new
+from storage.heard import Mishap, mark_heard, was_heard
+from storage.person import addressed, newcomer, speaker
+from storage.session import Conflict, DatabaseAway, Session
 
 log = logging.getLogger("bot.intake")
 LONGEST_TEXT = 4096
@@ -69,7 +68,7 @@ class Intake:
                 incoming = replace(incoming, meaning=await self._fetched(incoming, incoming.meaning))
             try:
                 deliveries = await self._turn(incoming)
-            except AlreadyThere:
+            except Conflict:
                 # Somebody was first, in another process: what they did is there now, and this turn finds it.
                 deliveries = await self._turn(incoming)
         except Refusal as refusal:
@@ -98,32 +97,43 @@ class Intake:
 
     async def _begin(self, session: Session, incoming: Incoming) -> Turn | None:
         """The turn with what is remembered of the person; None where the message was heard before."""
-        if await was_heard(session, incoming.key):
-            return None
         now = self.now()
-        address, person = await addressed(session, incoming.address) or await newcomer(
-            session, incoming.address, now, _language(incoming)
-        )
-        address.last_heard_at, address.unreachable_since = now, None
-        conversation = await session.get(Conversation, person.id, lock=True)
+        known = await speaker(session, incoming.address)
+        pressed = await self._pressed(session, incoming) if known else None
+        if not await mark_heard(session, incoming.key, incoming.address, now, await self._line(session, incoming, pressed)):
+            return None
+        address, person, conversation = known or (*await newcomer(session, incoming.address, now, _language(incoming)), None)
         if conversation is None:
             conversation = Conversation(person_id=person.id or 0, updated_at=now)
             session.add(conversation)
+        address.last_heard_at, address.unreachable_since = now, None
         idle, conversation.updated_at = now - conversation.updated_at, now
         turn = Turn(session, address, person, conversation, incoming, now, self.router.run, self.association, idle)
-        pressed = await self._pressed(session, incoming)
-        turn.pressed = pressed.id if pressed else None
-        line = None if self.channels[_channel(incoming)].can.keeps_history else _line(incoming, pressed)
-        session.add(new(Heard, key=incoming.key, address=incoming.address, at=now, line=line))
+        turn.pressed = pressed
         return turn
 
-    async def _pressed(self, session: Session, incoming: Incoming) -> Delivery | None:
+    async def _pressed(self, session: Session, incoming: Incoming) -> int | None:
+        """The delivery whose button was pressed, if it was one of this address."""
         match incoming.meaning:
             case Pressed(message_id=str(message_id)):
                 recent = self.sender.delivery_named(incoming.address, message_id)
-                if recent is not None:
-                    return await session.get(Delivery, recent)
-                return await delivered_as(session, incoming.address, message_id)
+                return await delivered_as(session, incoming.address, message_id) if recent is None else recent
+        return None
+
+    async def _line(self, session: Session, incoming: Incoming, pressed: int | None) -> dict[str, Any] | None:
+        """What the person will see of their own message when the page opens again, where the platform does not show it."""
+        if self.channels[_channel(incoming)].can.keeps_history:
+            return None
+        line_id = incoming.key.rpartition(":")[2]
+        match incoming.meaning:
+            case Said(text):
+                return {"id": line_id, "text": text[:LONGEST_TEXT]}
+            case Pressed(token):
+                delivery = await session.get(Delivery, pressed)
+                labels = {token: label for row in (delivery.buttons if delivery else []) for label, token in row}
+                return {"id": line_id, "text": labels[token]} if token in labels else None
+            case Sent(stored=StoredFile() as stored):
+                return {"id": line_id, "text": incoming.meaning.caption or "", "file": asdict(stored)}
         return None
 
     async def _refuse(self, incoming: Incoming, refusal: Refusal) -> list[Delivery] | None:
@@ -221,17 +231,3 @@ def _language(incoming: Incoming) -> str:
     """The language of the person's app, where the bot speaks it."""
     code = (incoming.language or "vi").partition("-")[0]
     return code if code in languages() else "vi"
-
-
-def _line(incoming: Incoming, pressed: Delivery | None) -> dict[str, Any] | None:
-    """What the person will see of their own message when the page opens again."""
-    line_id = incoming.key.rpartition(":")[2]
-    match incoming.meaning:
-        case Said(text):
-            return {"id": line_id, "text": text[:LONGEST_TEXT]}
-        case Pressed(token):
-            labels = {token: label for row in (pressed.buttons if pressed else []) for label, token in row}
-            return {"id": line_id, "text": labels[token]} if token in labels else None
-        case Sent(stored=StoredFile() as stored):
-            return {"id": line_id, "text": incoming.meaning.caption or "", "file": asdict(stored)}
-    return None

@@ -42,7 +42,7 @@ async def _delivery(turn: Turn, say: Say) -> Delivery | None:
 
 
 async def _address(turn: Turn, say: Say) -> str | None:
-    if say.edits is not None:
+    if say.edits is not None and say.edits != turn.pressed:
         original = await turn.session.get(Delivery, say.edits)
         return original.address if original else None
     if say.person_id == turn.me:

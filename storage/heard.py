@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, delete
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, SQLModel, col, select
 
 from storage.moment import Moment
@@ -28,8 +29,18 @@ class Mishap(SQLModel, table=True):
     error: str
 
 
+@query
+def _mark(called, where, when, what):
+    return insert(Heard).values(key=called, address=where, at=when, line=what).on_conflict_do_nothing()
+
+
 async def was_heard(session: Session, key: str) -> bool:
     return await session.get(Heard, key) is not None
+
+
+async def mark_heard(session: Session, key: str, address: str, at: datetime, line: dict[str, Any] | None) -> bool:
+    """Keeps that the message was heard; False where it was heard before."""
+    return (await session.exec(_mark(key, address, at, line))).rowcount > 0
 
 
 @query

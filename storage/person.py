@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel, col, select
 
+from storage.conversation import Conversation
 from storage.moment import Moment
 from storage.session import Session
 from storage.statements import query
@@ -50,6 +51,17 @@ def _at(address):
 
 
 @query
+def _heard_at(address):
+    all_three = (
+        select(Address, Person, Conversation)
+        .join(Person, col(Address.person_id) == col(Person.id))
+        .join(Conversation, col(Conversation.person_id) == col(Person.id), isouter=True)
+    )
+    # The person is held until the turn ends; others may still write rows that point to them.
+    return all_three.where(Address.address == address).with_for_update(of=Person, key_share=True)
+
+
+@query
 def _reachable(person_id):
     there = (Address.person_id == person_id, col(Address.unreachable_since).is_(None))
     return select(Address).where(*there).order_by(col(Address.last_heard_at).desc()).limit(1)
@@ -74,6 +86,11 @@ def _holders(person_id):
 async def addressed(session: Session, address: str) -> tuple[Address, Person] | None:
     """The address and its person, if it was heard before."""
     return (await session.exec(_at(address))).first()
+
+
+async def speaker(session: Session, address: str) -> tuple[Address, Person, Conversation | None] | None:
+    """The address that speaks, its person and their talk; one turn of a person at a time, whatever the channel and process."""
+    return (await session.exec(_heard_at(address))).first()
 
 
 async def newcomer(session: Session, address: str, now: datetime, language: str = "vi") -> tuple[Address, Person]:

@@ -10,7 +10,7 @@ from sqlalchemy import Dialect, NullPool
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from storage.session import AlreadyThere, DatabaseAway, StatementFailed
+from storage.session import Conflict, DatabaseAway, StatementFailed
 
 CONNECTIONS = 10
 STATEMENTS = 500  # kept prepared on each connection
@@ -99,8 +99,8 @@ class PostgresConnection:
         try:
             return await work(*args)
         # The database's details quote what was to be written: they go no further.
-        except asyncpg.UniqueViolationError as error:
-            raise AlreadyThere(error.args[0]) from None
+        except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+            raise Conflict(error.args[0]) from None
         except AWAY as error:
             raise DatabaseAway(type(error).__name__) from None
         except asyncpg.PostgresError as error:

@@ -12,8 +12,8 @@ M = TypeVar("M", bound=SQLModel)
 T = TypeVar("T")
 
 
-class AlreadyThere(Exception):
-    """A row with this key is there already: somebody else was first."""
+class Conflict(Exception):
+    """Somebody else was first, in another process: done again, the same turn finds what they did."""
 
 
 class StatementFailed(Exception):
@@ -27,7 +27,7 @@ class DatabaseAway(Exception):
 class Connection(Protocol):
     """A driver's connection with a transaction open on it."""
 
-    # Each raises AlreadyThere, DatabaseAway or StatementFailed.
+    # Each raises Conflict, DatabaseAway or StatementFailed.
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The rows."""
@@ -107,6 +107,9 @@ class Session:
         """What was asked before and has not changed since needs no second look."""
         made = asked.query.in_words_of(self.grammar.dialect)
         await self._flush_for(made.tables)
+        if not made.slots:
+            self._forget(made.tables)
+            return Result([], await self.connection.execute(made.sql, made.values(asked.named())))
         if (known := self._answers.get(asked)) is None:
             known = self._answers[asked] = await self._fetched(made, asked.named())
         return known
@@ -150,7 +153,7 @@ class Session:
             self.add(row)
 
     async def flush(self) -> None:
-        """Writes what was added, which then has its numbers, and what was changed. Raises AlreadyThere."""
+        """Writes what was added, which then has its numbers, and what was changed. Raises Conflict."""
         await self.flush_new()
         for row, before in self._rows.values():
             now = row.__dict__

@@ -69,7 +69,7 @@ class Query:
 
     def __init__(self, write: Callable[..., Any]) -> None:
         self.write, self.names = write, tuple(signature(write).parameters)
-        self.statement = write(*map(bindparam, self.names))
+        self.statement = write(*(bindparam(name, required=False) for name in self.names))
         self.compiled: dict[str, Compiled] = {}
         self.__doc__ = write.__doc__
 
@@ -91,11 +91,9 @@ def compile_statement(statement: Any, dialect: Dialect, columns: Sequence[str] |
     done = statement.compile(dialect=dialect, column_keys=columns, compile_kwargs={"render_postcompile": True})
     names = tuple(done.positiontup or ())
     binders = tuple(_binder(_type_of(done.binds, name), dialect) for name in names)
-    given = {name: value for name, value in done.params.items() if value is not None or name not in done.binds}
-    given |= {name: None for name, bind in done.binds.items() if not bind.required and name not in given}
     slots = _slots(statement, dialect) if getattr(statement, "is_select", False) else ()
     row = _row_type(tuple(slot.name for slot in slots))._make
-    return Compiled(done.string, names, binders, given, slots, row, frozenset(_tables(statement)))
+    return Compiled(done.string, names, binders, done.params, slots, row, frozenset(_tables(statement)))
 
 
 @cache
