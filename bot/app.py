@@ -16,7 +16,7 @@ from bot.channels.webchat import WebChat
 from bot.intake import Intake
 from bot.pace import Pace
 from bot.sender import Sender
-from bot.settings import Settings
+from bot.settings import SettingProblem, Settings
 from bot.web.server import serve
 from handlers.account import consent, conversation, mydata, people, profile, village
 from handlers.approval import conversation as approval
@@ -131,6 +131,12 @@ def _secret(settings: Settings) -> bytes:
     path = settings.data_dir / "secret_key"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32))
-    return path.read_text().strip().encode()
+        # Whole or not at all: a key cut short by a power cut would sign like any other.
+        part = path.with_name("secret_key.part")
+        part.touch(mode=0o600)
+        part.write_text(secrets.token_urlsafe(32))
+        part.replace(path)
+    key = path.read_text().strip()
+    if len(key) < 32:
+        raise SettingProblem(f"SECRET_KEY: {path} is damaged; delete it, and every web chat begins anew, or set SECRET_KEY")
+    return key.encode()

@@ -12,7 +12,7 @@ from storage.session import Session
 from storage.statements import new
 
 log = logging.getLogger("bot.outbox")
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=10)
 
 
 async def write(turn: Turn) -> list[Delivery]:

@@ -15,15 +15,16 @@ from sqlmodel import col
 
 from bot.channels import Attachment, Channel, Edit, Outgoing, SendError, TryAgain, Unreachable
 from bot.outbox import LEASE
-from storage.database import Database
-from storage.delivery import Delivery, Fate, claim, release_claims
+from storage.database import Database, DatabaseAway
+from storage.delivery import Delivery, Fate, claim, extend_claims, release_claims, waiting
 from storage.files import DOCUMENTS, FileStore
 from storage.person import Address
 
 log = logging.getLogger("bot.sender")
 LOOK_EVERY = 1.0  # seconds between looks for what is due by time
 NOTE_EVERY = 0.05  # seconds for which outcomes are gathered into one transaction
-MOST_TRIES = 8
+GIVE_UP_AFTER = timedelta(days=3)
+LONGEST_WAIT = 600  # seconds between two tries
 AT_ONCE = 200  # addresses
 OUTCOME = ("fate", "tries", "not_before", "claimed_until", "sent_at", "message_id", "problem")
 REMEMBERED = 20_000  # recent messages whose names need no look-up
@@ -42,6 +43,8 @@ class Sender:
         self.database, self.files, self.now = database, files, now
         self.channels: dict[str, Channel] = {}
         self.lanes: dict[str, deque[Delivery]] = {}
+        self.held: dict[int, Delivery] = {}
+        self.extended_at = now()
         self.paused: dict[str, datetime] = {}
         self.names: OrderedDict[int, str] = OrderedDict()
         self.named: OrderedDict[tuple[str, str], int] = OrderedDict()
@@ -56,31 +59,55 @@ class Sender:
         for delivery in deliveries:
             if until := self.paused.get(delivery.address):
                 self._note(delivery, fate=Fate.QUEUED, not_before=until, claimed_until=None)
-                continue
-            lane = self.lanes.get(delivery.address)
-            if lane is None:
-                self.lanes[delivery.address] = lane = deque()
-                self._start(self._run_lane(delivery.address, lane))
-            lane.append(delivery)
+            else:
+                self._into_lane(delivery)
+
+    def _into_lane(self, delivery: Delivery) -> None:
+        lane = self.lanes.get(delivery.address)
+        if lane is None:
+            self.lanes[delivery.address] = lane = deque()
+            self._start(self._run_lane(delivery.address, lane))
+        lane.append(delivery)
+        self.held[delivery.id or 0] = delivery
+
+    def _in_hand(self) -> list[int]:
+        """What this process has claimed and not noted yet: nobody else may take it while we live."""
+        return [*self.held, *(outcome.values["key_id"] for outcome in self.outcomes)]
 
     async def run(self) -> None:
         """Looks for deliveries that are due by time, or were left behind by a process that died. Ends by cancellation."""
-        async with self.database.transaction() as session:
-            left = await release_claims(session, self.now() + LEASE)
-        if left:
-            log.warning("deliveries of a stopped process are sent again", extra={"action": "reclaimed", "count": left})
+        # On a database of its own, nobody else can hold what is claimed.
+        alone, trouble = self.database.alone, False
         while True:
-            await self.look()
+            try:
+                await self.look(alone)
+            except DatabaseAway as away:
+                if not trouble:
+                    log.error("the database is away", extra={"action": "sender_waits", "reason": str(away)})
+                trouble = True
+            except Exception:
+                log.exception("nothing could be sent", extra={"action": "sender_failed"})
+            else:
+                alone = trouble = False
             await asyncio.sleep(LOOK_EVERY)
 
-    async def look(self) -> int:
-        """Takes what is due and sends it; gives how many."""
+    async def look(self, left_by_others: bool = False) -> int:
+        """Takes what is due and sends it; gives how many. With `left_by_others` claims are taken whose lease goes on."""
         await self.note_outcomes()
         now = self.now()
         async with self.database.transaction() as session:
+            if now - self.extended_at > LEASE / 3:
+                await extend_claims(session, self._in_hand(), now + LEASE)
+                self.extended_at = now
+            left = await release_claims(session, now + LEASE * 2 if left_by_others else now)
             due = await claim(session, now, now + LEASE)
-        self._unpause(now)
-        self.post(due)
+            over = {address for address, until in self.paused.items() if until <= now}
+            behind = await waiting(session, over) if over else set()
+        if left:
+            log.warning("deliveries of a stopped process are sent again", extra={"action": "reclaimed", "count": left})
+        self._unpause(over - behind)
+        for delivery in due:
+            self._into_lane(delivery)
         return len(due)
 
     def delivery_named(self, address: str, message_id: str) -> int | None:
@@ -157,10 +184,13 @@ class Sender:
 
     def _again(self, delivery: Delivery, later: TryAgain) -> bool:
         tries = delivery.tries + 1
-        if tries >= MOST_TRIES:
+        if self.now() - delivery.created_at > GIVE_UP_AFTER:
+            log.error("given up", extra={"action": "send_given_up", "delivery": delivery.id, "reason": str(later)})
             self._note(delivery, fate=Fate.FAILED, tries=tries, problem=str(later))
             return True
-        until = self.now() + timedelta(seconds=max(later.after, 0.5) * (1 if later.after > 5 else 2 ** min(tries, 6) / 2))
+        # The platform's own wish, or growing waits up to ten minutes.
+        wait = later.after if later.after > 5 else min(max(later.after, 0.5) * 2 ** min(tries - 1, 9), LONGEST_WAIT)
+        until = self.now() + timedelta(seconds=wait)
         self.paused[delivery.address] = until
         log.info("sent later", extra={"action": "send_later", "delivery": delivery.id, "reason": str(later)})
         self._note(delivery, fate=Fate.QUEUED, tries=tries, not_before=until, claimed_until=None, problem=str(later))
@@ -172,13 +202,14 @@ class Sender:
         while lane:
             self._note(lane.popleft(), fate=Fate.QUEUED, not_before=until, claimed_until=None)
 
-    def _unpause(self, now: datetime) -> None:
+    def _unpause(self, over: set[str]) -> None:
         """An address may go on when what waited for it is in hand again, and nothing of it is still to be noted."""
         pending = {outcome.address for outcome in self.outcomes}
-        self.paused = {a: until for a, until in self.paused.items() if until > now or a in pending}
+        self.paused = {a: until for a, until in self.paused.items() if a not in over or a in pending}
 
     def _note(self, delivery: Delivery, **values: Any) -> None:
         assert delivery.id is not None
+        self.held.pop(delivery.id, None)
         if name := values.get("message_id"):
             self.names[delivery.id] = name
             # An edit does not make the message its own.
@@ -193,7 +224,9 @@ class Sender:
 
     async def _note_soon(self) -> None:
         await asyncio.sleep(NOTE_EVERY)
-        await self.note_outcomes()
+        # Where the database is away, the next look writes them.
+        with contextlib.suppress(DatabaseAway):
+            await self.note_outcomes()
 
     async def note_outcomes(self) -> None:
         """Writes the outcomes gathered so far; keeps them where the database is away."""

@@ -16,7 +16,7 @@ FORGETS_AFTER = timedelta(hours=12)
 LONGEST_TOKEN = 64  # bytes; what the narrowest channel with buttons allows
 _WORD = re.compile(r"[A-Za-z0-9_.\-]{1,40}")
 _ORDINAL = re.compile(r"(?:số |so )?(\d{1,2})[.)]?", re.IGNORECASE | re.ASCII)
-_NUMBER = re.compile(r"\d{1,15}")
+_NUMBER = re.compile(r"\d{1,9}")  # no number of ours is longer, and the databases' integers hold it
 Handler = Callable[..., Awaitable[None]]
 
 

@@ -71,7 +71,9 @@ async def invite(session: Session, role: str, place_id: int, now: datetime, days
 
 
 async def invitation(session: Session, code: str) -> Invitation | None:
-    return (await session.exec(select(Invitation).where(Invitation.code_hash == _hash(code)))).first()
+    """The invitation with this code, held until the turn ends: it works once."""
+    query = select(Invitation).where(Invitation.code_hash == _hash(code)).with_for_update()
+    return (await session.exec(query)).first()
 
 
 async def wrong_codes(session: Session, address: str, since: datetime) -> int:

@@ -8,7 +8,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from asyncpg import PostgresError
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage.postgres import Postgres
 from storage.session import DatabaseAway, Session
@@ -26,6 +28,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.driver = _driver(url)
         self.grammar = Grammar(self.driver.dialect)
+        self.alone = isinstance(self.driver, Sqlite)  # no other process serves from this database
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -42,8 +45,9 @@ class Database:
         """
         try:
             await self.driver.migrate(_upgrade)
-        except (OSError, DatabaseAway) as error:
-            raise DatabaseProblem(f"DATABASE_URL: the database does not answer ({error})") from error
+        except (OSError, ValueError, DatabaseAway, SQLAlchemyError, PostgresError) as error:
+            reason = str(getattr(error, "orig", None) or error).split("\n")[0][:200] or type(error).__name__
+            raise DatabaseProblem(f"DATABASE_URL: the database cannot be used ({reason})") from error
 
     async def close(self) -> None:
         await self.driver.close()
@@ -53,7 +57,10 @@ def _driver(url: str) -> Sqlite | Postgres:
     scheme, found, rest = url.partition("://")
     match scheme.partition("+")[0]:
         case "sqlite" if found:
-            return Sqlite(rest.removeprefix("/"))
+            try:
+                return Sqlite(rest.removeprefix("/"))
+            except OSError as error:
+                raise DatabaseProblem(f"DATA_DIR: {error.strerror} ({error.filename})") from error
         case "postgresql" | "postgres" if found:
             return Postgres(f"postgresql://{rest}")
     raise DatabaseProblem("DATABASE_URL: must begin with sqlite:/// or postgresql://")

@@ -73,9 +73,21 @@ def _sent_to(address, after):
 
 
 @query
+def _nth_latest(address, count):
+    return select(Delivery.id).where(Delivery.address == address).order_by(col(Delivery.id).desc()).offset(count).limit(1)
+
+
+@query
 def _due(now, most):
     due = (Delivery.fate == Fate.QUEUED, Delivery.not_before <= now)
-    return select(Delivery).where(*due).order_by(col(Delivery.not_before), col(Delivery.id)).limit(most)
+    oldest = select(Delivery).where(*due).order_by(col(Delivery.not_before), col(Delivery.id)).limit(most)
+    return oldest.with_for_update(skip_locked=True)
+
+
+@query
+def _stale(now):
+    stale = (Delivery.fate == Fate.CLAIMED, col(Delivery.claimed_until) <= now)
+    return update(Delivery).where(*stale).values(fate=Fate.QUEUED, claimed_until=None)
 
 
 async def claim(session: Session, now: datetime, until: datetime, limit: int = 100) -> list[Delivery]:
@@ -88,9 +100,19 @@ async def claim(session: Session, now: datetime, until: datetime, limit: int = 1
 
 async def release_claims(session: Session, now: datetime) -> int:
     """Puts back what was claimed and not reported sent in time; gives how many."""
-    stale = (Delivery.fate == Fate.CLAIMED, col(Delivery.claimed_until) <= now)
-    done = await session.exec(update(Delivery).where(*stale).values(fate=Fate.QUEUED, claimed_until=None))
-    return done.rowcount
+    return (await session.exec(_stale(now))).rowcount
+
+
+async def extend_claims(session: Session, ids: list[int], until: datetime) -> None:
+    """Holds on to what is still in hand."""
+    names = ("claimed_until",)
+    await session.update_many(Delivery, names, [{"key_id": number, "claimed_until": until} for number in ids])
+
+
+async def waiting(session: Session, addresses: set[str]) -> set[str]:
+    """Those of the addresses for which something is queued."""
+    query = select(Delivery.address).where(Delivery.fate == Fate.QUEUED, col(Delivery.address).in_(addresses)).distinct()
+    return set((await session.exec(query)).all())
 
 
 async def delivered_as(session: Session, address: str, message_id: str) -> int | None:
@@ -101,6 +123,11 @@ async def delivered_as(session: Session, address: str, message_id: str) -> int |
 async def prompts(session: Session, assessment_id: int, round_: int) -> list[Delivery]:
     """The officers' prompts about this round of a paper."""
     return (await session.exec(_about(assessment_id, round_))).all()
+
+
+async def before_the_latest(session: Session, address: str, count: int) -> int:
+    """The delivery after which only the latest `count` to this address lie; 0 where there are fewer."""
+    return (await session.exec(_nth_latest(address, count))).first() or 0
 
 
 async def history(session: Session, address: str, after: int = 0) -> list[Delivery]:

@@ -26,6 +26,12 @@ def _of_paper(assessment_id):
     return select(Event).where(Event.assessment_id == assessment_id).order_by(col(Event.id))
 
 
+async def last_withdrawal(session: Session, assessment_id: int) -> int:
+    """The round in which the paper was last taken back; 0 where it never was."""
+    rounds = [e.detail["round"] for e in await events_of(session, assessment_id) if e.name == "assessment:paper:withdraw"]
+    return max(rounds, default=0)
+
+
 async def events_of(session: Session, assessment_id: int) -> list[Event]:
     """Everything that happened to a paper, in order."""
     return (await session.exec(_of_paper(assessment_id))).all()

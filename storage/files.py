@@ -13,7 +13,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 LARGEST = 20 * 1024 * 1024  # bytes
 PREVIEW_SIDE = 1600  # pixels
-MOST_PIXELS = 120_000_000  # what the best phones' cameras make; more would fill the memory of a small server
+# What the best phones' cameras make. A JPEG is read at a fraction of its size, the others whole: 4 bytes a pixel.
+MOST_PIXELS = {"JPEG": 120_000_000, "PNG": 30_000_000, "WEBP": 30_000_000}
 IMAGES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 DOCUMENTS = {
@@ -39,10 +40,13 @@ class FileStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # One picture in memory at a time: a small server has room for that.
+        self._one = asyncio.Semaphore(1)
 
     async def keep(self, content: bytes) -> Kept:
         """Stores the original durably, and a preview if it is a picture. Raises NotReadable."""
-        return await asyncio.to_thread(self._keep, content)
+        async with self._one:
+            return await asyncio.to_thread(self._keep, content)
 
     def original(self, sha256: str) -> Path:
         return self.folder / "originals" / sha256[:2] / sha256
@@ -76,7 +80,7 @@ def _document(content: bytes) -> str | None:
 def _preview(content: bytes) -> tuple[str, bytes]:
     try:
         with Image.open(io.BytesIO(content), formats=list(IMAGES)) as image:
-            if image.width * image.height > MOST_PIXELS:
+            if image.width * image.height > MOST_PIXELS[image.format or ""]:
                 raise NotReadable("too many pixels")
             kind = IMAGES[image.format or ""]
             image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))

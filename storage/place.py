@@ -55,6 +55,11 @@ async def children(session: Session, parent_id: int) -> list[Place]:
     return (await session.exec(_inside(parent_id))).all()
 
 
+async def unconfirmed(session: Session, commune_id: int) -> list[Place]:
+    """The villages that citizens typed and nobody has confirmed yet."""
+    return [place for place in await children(session, commune_id) if not place.confirmed]
+
+
 async def chain(session: Session, place_id: int) -> list[Place]:
     """The place itself, then what it lies in: village, commune, province."""
     found: list[Place] = []

@@ -4,6 +4,7 @@ One turn writes at a time (`Database.transaction`), so that no call waits for a 
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import dialect
 
 from storage.session import Conflict, DatabaseAway, StatementFailed
 
-BUSY_SECONDS = 15  # for which a command of an operator may hold the file
+BUSY_SECONDS, LOOK_SECONDS = 15, 0.05  # for how long a command of an operator may hold the file; how often we look
 TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 
@@ -33,16 +34,20 @@ class Sqlite:
     @property
     def connection(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = sqlite3.connect(self.path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            for pragma in PRAGMAS:
-                self._connection.execute(f"PRAGMA {pragma}")
+            try:
+                connection = sqlite3.connect(self.path, LOOK_SECONDS, isolation_level=None, check_same_thread=False)
+                for pragma in PRAGMAS:
+                    connection.execute(f"PRAGMA {pragma}")
+            except sqlite3.DatabaseError as error:
+                raise DatabaseAway(f"{self.path}: {error}") from error
+            self._connection = connection
         return self._connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["Sqlite"]:
         # Waiting here in order is fair, waiting in SQLite is a lottery.
         async with self._turn:
-            committed = self._group or self._begin()
+            committed = self._group or await self._begin()
             self._run("SAVEPOINT one")
             try:
                 yield self
@@ -55,24 +60,32 @@ class Sqlite:
                     self._run("RELEASE one")
         await asyncio.shield(committed)
 
-    def _begin(self) -> asyncio.Future[None]:
+    async def _begin(self) -> asyncio.Future[None]:
         """Opens a group: what is ready to run in this round of the loop shares one commit, whoever waits for it.
 
         A commit costs as much as all the statements of a turn; under load a group is a dozen turns.
         """
         # A deferred transaction that turns into a writer fails at once under a second writer.
-        self._run("BEGIN IMMEDIATE")
+        for _look in range(int(BUSY_SECONDS / LOOK_SECONDS)):
+            with contextlib.suppress(DatabaseAway):
+                self._run("BEGIN IMMEDIATE")
+                break
+            # Nobody else waits meanwhile: the loop goes on.
+            await asyncio.sleep(LOOK_SECONDS)
+        else:
+            self._run("BEGIN IMMEDIATE")
         self._group = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(self._commit)
         return self._group
 
     def _commit(self) -> None:
+        if self._group is None:
+            return  # closed meanwhile
         if self._turn.locked():
             # One of the group waits for something else than the database: its turn is not over.
             asyncio.get_running_loop().call_soon(self._commit)
             return
         group, self._group = self._group, None
-        assert group
         try:
             self._run("COMMIT")
         except Exception as error:
@@ -117,6 +130,7 @@ class Sqlite:
         return engine
 
     async def close(self) -> None:
+        self._commit()
         if self._connection is not None:
             self._connection.close()
             self._connection = None

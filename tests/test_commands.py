@@ -33,7 +33,7 @@ def bot(tmp_path: Path, sqlite_template: Path):  # type: ignore[no-untyped-def]
         ({"SECRET_KEY": "short"}, "SECRET_KEY: must have at least 32 characters"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL: "),
         ({"DATABASE_URL": "mysql://x/y"}, "DATABASE_URL: must begin with sqlite:/// or postgresql://"),
-        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "DATABASE_URL: the database does not answer"),
+        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "DATABASE_URL: the database cannot be used"),
         ({"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_API_URL": "http://127.0.0.1:1", "PUBLIC_URL": "https://x.example"}, "TELEGRAM_WEBHOOK_SECRET"),
     ],
 )  # fmt: skip

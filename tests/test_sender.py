@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sqlite3
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from sqlmodel import col, select
 
 from bot.channels import Can, Edit, NotFetched, Outgoing, Receive, SendError, TryAgain, Unreachable
 from bot.outbox import LEASE
-from bot.sender import MOST_TRIES, Sender
+from bot.sender import GIVE_UP_AFTER, Sender
 from handlers.incoming import Sent
 from storage.database import Database
 from storage.delivery import Delivery, Fate
@@ -161,11 +162,15 @@ async def test_who_is_gone_is_noted_and_nobody_waits(office: Office) -> None:
 
 
 async def test_what_never_arrives_does_not_hold_up_the_rest(office: Office) -> None:
-    office.platform.troubles["An"] += [TryAgain("500", 1)] * MOST_TRIES
+    office.platform.troubles["An"] += [TryAgain("500", 1)] * 100
     office.sender.post(await office.write("An", "một", "hai"))
     await office.sender.drain()
-    for _try in range(MOST_TRIES):
-        await office.later(400)
+    for _hour in range(20):
+        await office.later(3600)
+    assert await office.fates("An") == [Fate.QUEUED] * 2, "a platform may be away for a day"
+    office.platform.troubles["An"] = deque([TryAgain("500", 1)])
+    await office.later(GIVE_UP_AFTER.total_seconds())
+    await office.later(3600)
     assert await office.fates("An") == [Fate.FAILED, Fate.SENT]
 
 
@@ -189,3 +194,24 @@ async def test_a_slow_answer_to_one_does_not_keep_others_waiting(office: Office)
     await office.platform.has_brought("Bình", "một")
     assert not office.platform.arrived["An"]
     office.platform.slow["An"].set()
+
+
+async def test_a_database_that_is_away_for_a_while_ends_nothing(tmp_path: Path, sqlite_database: Database) -> None:
+    """An operator's command holds the file: the bot waits without standing still, and goes on."""
+    office = Office(sqlite_database, tmp_path)
+    await office.people("An")
+    holder = sqlite3.connect(sqlite_database.driver.path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    running = asyncio.create_task(office.sender.run())
+    ticks = 0
+    for _tick in range(20):
+        await asyncio.sleep(0.02)
+        ticks += 1
+    assert ticks == 20 and not running.done()
+    holder.execute("COMMIT")
+    office.sender.post(await office.write("An", "một"))
+    await office.platform.has_brought("An", "một")
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await office.sender.drain()

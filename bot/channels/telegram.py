@@ -7,21 +7,19 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
 import orjson
 from aiohttp import web
 from telegram import Bot, BotCommand, InlineKeyboardMarkup
-from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, NetworkError, TelegramError, TimedOut
-from telegram.request import BaseRequest, RequestData
+from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, TelegramError
 
 from bot.channels import Can, ChannelProblem, Edit, NotFetched, Outgoing, Receive, SendError, TryAgain, Unreachable
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.polling import Polling, patiently
+from bot.channels.telegram_client import PATIENCE, Request, Slower
 from bot.channels.telegram_updates import understood
 from bot.channels.webhook import webhook
 from handlers.incoming import Incoming, Sent
@@ -32,79 +30,12 @@ HEADER = "X-Telegram-Bot-Api-Secret-Token"
 ALLOWED = ["message", "edited_message", "callback_query"]
 LARGEST_FILE = 20 * 1024 * 1024  # bytes
 CAPTION_LIMIT = 1024
-PATIENCE, STOP_SECONDS = 10, 10
+STOP_SECONDS = 10
 HARMLESS = ("message is not modified", "message to edit not found", "message can't be edited")
 NOT_ACCEPTED = "TELEGRAM_BOT_TOKEN: Telegram does not accept this token"
-NO_PREVIEW, JSON = {"is_disabled": True}, {"Content-Type": "application/json"}
-CONNECTIONS = 256
+NO_PREVIEW = {"is_disabled": True}
 Buttons = tuple[tuple[tuple[str, str], ...], ...]
 Keyboard = dict[str, Any]
-
-
-class _Slower(TelegramError):
-    """Telegram asks to wait."""
-
-    def __init__(self, after: float) -> None:
-        super().__init__(f"asked to wait {after:g} s")
-        self.after = after
-
-
-class _Request(BaseRequest):
-    """The driver's way out, over one pooled client: with many calls under way its own costs more than the whole turn."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.http = seconds, None
-
-    @property
-    def read_timeout(self) -> float:
-        return self.seconds
-
-    async def initialize(self) -> None:
-        if self.http is None:
-            self.http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=300),
-                timeout=aiohttp.ClientTimeout(sock_connect=PATIENCE, sock_read=self.seconds),
-            )
-
-    async def shutdown(self) -> None:
-        http, self.http = self.http, None
-        if http:
-            await http.close()
-
-    async def do_request(self, url: str, method: str, request_data: Any = None, **timeouts: Any) -> tuple[int, bytes]:
-        """Raises TimedOut, NetworkError, or how long Telegram asks to wait."""
-        assert self.http
-        ready = isinstance(request_data, bytes)
-        options: dict[str, Any] = {"data": request_data, "headers": JSON} if ready else _form(request_data)
-        if isinstance(longer := timeouts.get("read_timeout"), int | float):
-            options["timeout"] = aiohttp.ClientTimeout(sock_connect=PATIENCE, sock_read=longer)
-        try:
-            async with self.http.request(method, url, **options) as answer:
-                code, payload = answer.status, await answer.read()
-        except TimeoutError as error:
-            raise TimedOut from error
-        except aiohttp.ClientError as error:
-            raise NetworkError(type(error).__name__) from error
-        if code == HTTPStatus.TOO_MANY_REQUESTS:
-            raise _Slower(_seconds(payload))
-        return code, payload
-
-    @staticmethod
-    def parse_json_payload(payload: bytes) -> Any:
-        try:
-            return orjson.loads(payload)
-        except ValueError as error:
-            raise TelegramError("the answer is not JSON") from error
-
-
-def _form(data: RequestData | None) -> dict[str, Any]:
-    """What the driver prepared: fields, and files among them."""
-    form = aiohttp.FormData(quote_fields=False)
-    for name, value in (data.json_parameters if data else {}).items():
-        form.add_field(name, value)
-    for name, (file_name, content, media_type) in (data.multipart_data if data else {}).items():
-        form.add_field(name, content, filename=file_name, content_type=media_type)
-    return {"data": form} if data else {}
 
 
 class Telegram:
@@ -125,7 +56,7 @@ class Telegram:
             raise ChannelProblem(NOT_ACCEPTED)
         self.token, self.public_url, self.secret, self.commands = token, public_url, webhook_secret or "", commands
         _hush()
-        hearing, speaking = self.requests = (_Request(PATIENCE), _Request(20))
+        hearing, speaking = self.requests = (Request(PATIENCE), Request(20))
         self.bot = Bot(token, f"{api_url}/bot", f"{api_url}/file/bot", speaking, hearing)
         self.username: str | None = None
         self.hearing, self.speaking = False, 0
@@ -316,7 +247,7 @@ class Telegram:
     def _fate(self, error: TelegramError) -> SendError:
         reason = self._reason(error)
         match error:
-            case _Slower():
+            case Slower():
                 return TryAgain(reason, error.after)
             case Forbidden():
                 return Unreachable(reason)
@@ -334,7 +265,7 @@ class Telegram:
         ours = isinstance(error, Conflict | InvalidToken) or not isinstance(error, TelegramError)
         level = logging.ERROR if ours else logging.WARNING
         log.log(level, "Telegram cannot be heard", extra={"action": "poll_failed", "reason": self._reason(error)})
-        return error.after if isinstance(error, _Slower) else 0
+        return error.after if isinstance(error, Slower) else 0
 
     def _reason(self, error: BaseException) -> str:
         return f"{type(error).__name__}: {error}".replace(self.token, "(token)")[:300]
@@ -345,14 +276,6 @@ def _hush() -> None:
     for name, level in (("httpx", logging.WARNING), ("httpcore", logging.WARNING), ("telegram", logging.CRITICAL)):
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.level, level))
-
-
-def _seconds(payload: bytes) -> float:
-    """How long a 429 asks to wait."""
-    try:
-        return float(json.loads(payload)["parameters"]["retry_after"])
-    except (ValueError, KeyError, TypeError):
-        return 5
 
 
 def _keyboard(buttons: Buttons) -> Keyboard | None:

@@ -26,6 +26,7 @@ STATIC = Path(__file__).parent.parent / "web" / "static"
 BEAT_SECONDS = 20
 LARGEST_FRAME = 64 * 1024  # bytes
 NEW_CHATS_A_MINUTE, NEW_CHATS_AT_ONCE = 20, 60  # from one network address
+MOST_HELLOS, MOST_PAGES = 3, 10  # of one page; open at once for one chat
 UPLOADS_KEPT = 200  # between the upload and its turn
 POLICY = "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; frame-ancestors 'none'"
 
@@ -37,6 +38,7 @@ class Socket:
         self.ws = ws
         self.ready = asyncio.Lock()  # held while the history is written
         self.shown: set[int] = set()
+        self.hellos = 0
 
     async def write(self, frame: dict[str, Any]) -> None:
         with contextlib.suppress(ConnectionError, RuntimeError):
@@ -125,6 +127,8 @@ class WebChat:
 
     async def _socket(self, request: web.Request, receive: Receive) -> web.WebSocketResponse:
         chat = self._chat(request)
+        if len(self.open.get(chat, ())) >= MOST_PAGES:
+            raise web.HTTPTooManyRequests
         ws = web.WebSocketResponse(heartbeat=BEAT_SECONDS, max_msg_size=LARGEST_FRAME)
         await ws.prepare(request)
         socket = Socket(ws)
@@ -152,6 +156,9 @@ class WebChat:
             frame = json.loads(data)
             frame_id = _text(frame, "id", 40) if "id" in frame else None
             if frame["type"] == "hello":
+                socket.hellos += 1
+                if socket.hellos > MOST_HELLOS:
+                    raise ValueError("a page says hello once")
                 return await self._hello(socket, chat, frame, receive)
             await self._take(socket, chat, frame_id or "", _meaning(frame), receive)
         except (ValueError, KeyError, TypeError):
@@ -179,15 +186,23 @@ class WebChat:
                         continue
                     socket.shown.add(line["id"])
                 await socket.write(line)
-        if start := frame.get("start"):
-            payload = _text(frame, "start", 64)
-            await receive(Incoming(f"webchat:{chat}:open-{payload}-{time.time_ns()}", f"webchat:{chat}", Opened(str(start))))
-        elif known is None:
+        if known is None and not frame.get("opening"):
             await receive(Incoming(f"webchat:{chat}:first", f"webchat:{chat}", Said("/start")))
 
     async def _upload(self, request: web.Request, receive: Receive) -> web.Response:
         """One photo or file; it is kept only if the talk expects one."""
         chat = self._chat(request)
+        if any(reference.startswith(f"{chat}:") for reference in self.uploads):
+            return web.json_response({"error": BUSY}, status=503)
+        # Its place is taken before a byte is read: a flood of one person fills nobody else's memory.
+        waiting = f"{chat}:"
+        self.uploads[waiting] = b""
+        try:
+            return await self._uploaded(request, chat, receive)
+        finally:
+            self.uploads.pop(waiting, None)
+
+    async def _uploaded(self, request: web.Request, chat: str, receive: Receive) -> web.Response:
         try:
             upload_id = _text(dict(request.query), "id", 40)
             content, name, caption = await _parts(request)
@@ -237,6 +252,8 @@ BUSY = "Hệ thống đang bận, ông/bà chờ một chút rồi gửi lại g
 def _meaning(frame: dict[str, Any]) -> Meaning:
     if frame["type"] == "say":
         return Said(_text(frame, "text", 20_000))
+    if frame["type"] == "open":
+        return Opened(_text(frame, "text", 64))
     if frame["type"] == "press":
         return Pressed(_text(frame, "token", 64), str(int(frame["message"])))
     raise ValueError(frame["type"])
@@ -246,7 +263,8 @@ def _text(frame: dict[str, Any], key: str, longest: int) -> str:
     value = frame[key]
     if not isinstance(value, str) or not value or len(value) > longest:
         raise ValueError(key)
-    return value
+    # Half an emoji is no character: no database and no page could write it.
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 async def _parts(request: web.Request) -> tuple[bytes, str | None, str | None]:

@@ -4,15 +4,17 @@ from datetime import datetime
 from typing import Any
 
 from bot.web.seats import Seats
-from storage.delivery import Delivery, history
+from storage.delivery import Delivery, before_the_latest, history
 from storage.files import DOCUMENTS
 from storage.heard import Heard, lines_heard
 from storage.session import Session
 
+MOST_LINES = 300  # of the bot's, on a page that opens anew
+
 
 async def lines_of(session: Session, seats: Seats, address: str, after: int) -> list[dict[str, Any]]:
     """The frames for a page that has shown everything up to delivery `after`; 0 means an empty page."""
-    sent = await history(session, address, after)
+    sent = await history(session, address, after or await before_the_latest(session, address, MOST_LINES))
     if after:
         return [_edit(row) if row.edits else _bot_line(seats, row) for row in sent]
     shown = {row.id: _bot_line(seats, row) for row in sent if row.edits is None}
@@ -20,7 +22,7 @@ async def lines_of(session: Session, seats: Seats, address: str, after: int) -> 
         if change.edits in shown:
             line = shown[change.edits]
             line |= {"text": change.text or line["text"], "buttons": _buttons(change)}
-    own = [_own_line(seats, row) for row in await lines_heard(session, address)]
+    own = [_own_line(seats, row) for row in await lines_heard(session, address, MOST_LINES)]
     # One turn's own words come before the answers to them, though both bear its time.
     frames = [*((line["at"], 0, line) for line in own), *((line["at"], 1, line) for line in shown.values())]
     return [line for _at, _rank, line in sorted(frames, key=lambda frame: frame[:2])]

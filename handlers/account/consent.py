@@ -1,6 +1,7 @@
 """Consent, purpose by purpose: each with its own equal yes and no, and nothing chosen beforehand."""
 
-from handlers.account.guards import EXAMINE, PUBLISH, REMIND, spoken_for, who
+from handlers.account.guards import EXAMINE, PUBLISH, REMIND, is_child, spoken_for, who
+from handlers.account.takeback import take_back
 from handlers.errors import Misheard, Refusal
 from handlers.router import Router
 from handlers.turn import Button, Turn, button
@@ -35,9 +36,12 @@ async def answer(turn: Turn, person_id: int, purpose: str, word: str) -> None:
     if turn.conversation.here != ask.token(person_id, _known(purpose)) or word not in ("yes", "no"):
         raise Misheard(_("Câu này {you} đã trả lời rồi. Muốn đổi, {you} gửi /dulieu."))
     granted = word == "yes"
+    if purpose == PUBLISH and granted and is_child(turn, person):
+        raise Refusal(_("Vì dưới 16 tuổi, kết quả không được công khai."))
     record(turn, person, purpose, granted)
     turn.settle(_settled(purpose, granted))
     if purpose == EXAMINE and not granted:
+        await take_back(turn, person_id)
         return await _refused(turn, person)
     rest = PURPOSES[PURPOSES.index(purpose) + 1 :]
     given = await consents(turn.session, person_id)

@@ -1,8 +1,10 @@
 """The first words, the menu, help, and the language."""
 
 from handlers.account.guards import EXAMINE, subject
+from handlers.assessment.rules import OPEN, is_closed
 from handlers.errors import Refusal
 from handlers.router import Router
+from handlers.titles.model import Title
 from handlers.titles.published import title_of
 from handlers.turn import Button, Turn, button
 from locales import Text, _, join
@@ -178,11 +180,11 @@ def _other_languages(turn: Turn) -> list[Button]:
 
 async def _drafts(turn: Turn) -> list[Button]:
     """A way back into each paper that waits for the person."""
-    papers = [p for p in await papers_of(turn.session, turn.me) if p.status in (Status.DRAFT, Status.NEED_MORE)]
-    return [await _draft_button(turn, paper) for paper in papers[:3]]
+    waiting = [p for p in await papers_of(turn.session, turn.me) if p.status in OPEN]
+    drafts = [(paper, await title_of(turn.session, paper.revision_id)) for paper in waiting]
+    return [_draft_button(paper, title) for paper, title in drafts if not is_closed(turn, paper, title)][:3]
 
 
-async def _draft_button(turn: Turn, paper: Assessment) -> Button:
-    title = await title_of(turn.session, paper.revision_id)
+def _draft_button(paper: Assessment, title: Title) -> Button:
     label = _("Bổ sung: {title}") if paper.status == Status.NEED_MORE else _("Làm tiếp: {title}")
     return button(Text(label.message, {"title": Text(title.name)}), "assess.resume", paper.id or 0)

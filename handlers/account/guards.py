@@ -7,6 +7,7 @@ from storage.consent import has_agreed
 from storage.person import Person, proxy
 
 EXAMINE, PUBLISH, REMIND = "examine", "publish", "remind"
+CHILD = 16  # years
 
 
 async def spoken_for(turn: Turn, person_id: int) -> Person:
@@ -25,6 +26,11 @@ async def agreed(turn: Turn, person_id: int) -> Person:
     if not await has_agreed(turn.session, person_id, EXAMINE):
         raise Refusal(_("Cần có sự đồng ý trước khi khai. {You} gửi /batdau để xem và chọn lại."))
     return person
+
+
+def is_child(turn: Turn, person: Person) -> bool:
+    """Under 16, as far as is known: a parent speaks, and nothing is published (Luật 91/2025/QH15, Điều 24)."""
+    return person.birth_year is not None and turn.year - person.birth_year < CHILD
 
 
 async def subject(turn: Turn) -> Person:

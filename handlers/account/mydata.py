@@ -2,14 +2,13 @@
 
 from handlers.account.consent import PURPOSES, purpose_name, record
 from handlers.account.guards import EXAMINE, spoken_for, subject
+from handlers.account.takeback import take_back
 from handlers.account.village import full_name_of
-from handlers.approval import notices, workflow
-from handlers.assessment.rules import OPEN
 from handlers.errors import Misheard, Refusal
 from handlers.router import Router
-from handlers.turn import Turn, button
+from handlers.turn import Button, Turn, button
 from locales import Words, _, join
-from storage.assessment import Assessment, Status, papers_of
+from storage.assessment import papers_of
 from storage.consent import Consent, consents
 from storage.evidence import evidence_count
 from storage.person import Person
@@ -66,17 +65,10 @@ async def withdraw(turn: Turn, person_id: int, purpose: str) -> None:
     record(turn, person, purpose, False)
     turn.settle(_("✓ Đã rút đồng ý “{purpose}”", purpose=purpose_name(purpose)))
     if purpose == EXAMINE:
-        for paper in await papers_of(turn.session, turn.me):
-            if paper.person_id == person_id and paper.status in (*OPEN, Status.SUBMITTED):
-                await _take_back(turn, paper)
+        await take_back(turn, person_id)
         turn.conversation.speaking_for = None
         return await turn.go("account.start")
     await show(turn)
-
-
-async def _take_back(turn: Turn, paper: Assessment) -> None:
-    await notices.inert(turn, paper, _("Người dân đã rút phiếu này."))
-    await workflow.withdraw(turn, paper)
 
 
 async def _given(turn: Turn, person_id: int, purpose: str) -> Consent | None:
@@ -93,7 +85,7 @@ def _consent_line(purpose: str, given: Consent | None) -> Words:
     return _("• {purpose}: {answer} lúc {at}", purpose=purpose_name(purpose), answer=word, at=given.at)
 
 
-def _change(person: Person, purpose: str, given: Consent | None):  # type: ignore[no-untyped-def]
+def _change(person: Person, purpose: str, given: Consent | None) -> Button:
     label = (
         _("Rút: {purpose}", purpose=purpose_name(purpose))
         if given is not None and given.granted

@@ -4,7 +4,7 @@ import re
 from unicodedata import name
 
 from handlers.account.consent import record
-from handlers.account.guards import PUBLISH, agreed, heading, subject, who
+from handlers.account.guards import CHILD, PUBLISH, agreed, heading, subject, who
 from handlers.account.village import full_name_of
 from handlers.errors import Misheard, Refusal
 from handlers.router import Router
@@ -20,7 +20,7 @@ FORMS = ("ông", "bà", "bác", "cô", "chú", "anh", "chị", "ông/bà")
 OFFICER_FORM = "đồng chí"
 FORM_WORDS = [_("ông"), _("bà"), _("bác"), _("cô"), _("chú"), _("anh"), _("chị"), _("ông/bà"), _("đồng chí")]
 LONGEST_NAME = 60
-OLDEST, CHILD = 110, 16  # years; under 16 a parent speaks (Luật 91/2025/QH15, Điều 24)
+OLDEST = 110  # years
 _NAME = re.compile(r"[^\W\d_]+(?:[ '’.\-][^\W\d_]+)+\.?")
 _YEAR = re.compile(r"(?<!\d)(\d{4}|\d{2})(?!\d)")
 

@@ -3,7 +3,7 @@
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import select
 
 from handlers.account.guards import agreed, heading
 from handlers.errors import Misheard, Refusal
@@ -12,7 +12,7 @@ from handlers.turn import Turn, button
 from locales import _, join, plain
 from locales.folding import fold
 from storage.household import Household, members_of
-from storage.place import Place, chain, children
+from storage.place import Place, chain, children, stamp
 from storage.places.kinds import VILLAGE_KINDS, parted
 from storage.places.search import Found, PlaceIndex, is_sure
 from storage.session import Session
@@ -239,10 +239,8 @@ def _called(place: Place) -> str:
 
 async def _index(session: Session) -> PlaceIndex:
     """The search index of this database, made anew when the places have changed."""
-    confirmed = func.count().filter(col(Place.confirmed))
-    query = select(confirmed, func.coalesce(func.max(Place.id), 0), func.count(col(Place.valid_to))).select_from(Place)
-    stamp = tuple((await session.exec(query)).one())
+    now = await stamp(session)
     database = session.database
-    if database not in _indexes or _indexes[database][0] != stamp:
-        _indexes[database] = (stamp, await PlaceIndex.load(session))
+    if database not in _indexes or _indexes[database][0] != now:
+        _indexes[database] = (now, await PlaceIndex.load(session))
     return _indexes[database][1]

@@ -16,11 +16,12 @@ from storage.assessment import queue as waiting_papers
 from storage.assignment import Assignment, roles_of
 from storage.decision import Outcome
 from storage.evidence import evidence_of
-from storage.place import Place, chain, villages_under
+from storage.place import Place, chain, unconfirmed, villages_under
 
 router = Router("approval")
 
 SCREEN = 6
+CONFIRMS = "association"  # the role that confirms villages which citizens typed
 MOST_LINES = 20
 SHORTEST_REASON, LONGEST_REASON = 5, 500  # letters
 REASONS_MORE = (
@@ -42,12 +43,16 @@ async def queue(turn: Turn) -> None:
     assignments = await roles_of(turn.session, turn.me)
     if not assignments:
         raise Refusal(_("Mục này dành cho cán bộ. Muốn nhận việc, {you} mở đường liên kết mời do Hội Khuyến học gửi."))
-    parts, rows = [], []
+    parts, rows, villages = [], [], []
     for row in assignments:
         words, papers = await (_watched(turn, row) if ROLES[row.role].watches else _waiting(turn, row))
         parts.append(words)
         rows += [button(await _short(turn, paper), "approval.show", paper.id or 0) for paper in papers]
-    turn.ask(join(parts, "\n\n"), *rows[:SCREEN], button(_("Về trang chính"), "account.menu"))
+        new = await unconfirmed(turn.session, row.place_id) if row.role == CONFIRMS else []
+        villages += [
+            button(_("Thôn mới: {place}", place=f"{place.kind} {place.name}"), "newvillage.ask", place.id or 0) for place in new
+        ]
+    turn.ask(join(parts, "\n\n"), *villages[:SCREEN], *rows[:SCREEN], button(_("Về trang chính"), "account.menu"))
 
 
 @router.page

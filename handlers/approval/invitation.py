@@ -19,7 +19,7 @@ MOST_WRONG = 5  # an hour, for one address
 
 
 @router.opens(PREFIX)
-@router.page
+@router.call
 async def open_(turn: Turn, code: str) -> None:
     """Takes the invitation of a link or of `/moi <code>`."""
     found = await _check(turn, code)

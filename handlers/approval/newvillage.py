@@ -3,12 +3,15 @@
 from sqlalchemy import update
 from sqlmodel import col
 
+from handlers.approval import notices, workflow
+from handlers.approval.roles import ROLES
 from handlers.errors import Refusal
 from handlers.router import Router
-from handlers.turn import Turn, button
-from locales import _, plain
+from handlers.titles.published import title_of
+from handlers.turn import Button, Turn, button
+from locales import Words, _, plain
 from locales.text import HOME
-from storage.assessment import Assessment
+from storage.assessment import Assessment, stranded_papers
 from storage.assignment import holders, roles_of
 from storage.household import Household
 from storage.person import Person
@@ -26,17 +29,15 @@ async def propose(turn: Turn, whose: str, owner_id: int, place_id: int) -> None:
     place = await turn.session.get(Place, place_id)
     if place is not None and not place.confirmed and place.proposed_by == turn.me:
         for officer in await holders(turn.session, CONFIRMS, place.parent_id or 0):
-            turn.tell(
-                officer.id or 0,
-                _(
-                    "Người dân ghi thôn chưa có trong danh sách: {place}. Thôn này có đúng không ạ?",
-                    place=await _name(turn, place),
-                ),
-                button(_("Đúng, thêm vào danh sách"), "newvillage.confirm", place_id),
-                button(_("Là thôn đã có"), "newvillage.same_as", place_id, 0),
-            )
+            turn.tell(officer.id or 0, await _question(turn, place), *_answers(place))
         turn.reply(_("Trợ lý đã ghi {place}; cán bộ xã sẽ xác nhận.", place=f"{place.kind} {place.name}"))
     await turn.go("village.keep", whose, owner_id, place_id)
+
+
+@router.page
+async def ask(turn: Turn, place_id: int) -> None:
+    place = await _proposed(turn, place_id)
+    turn.ask(await _question(turn, place), *_answers(place), button(_("Hàng chờ"), "approval.queue"))
 
 
 @router.call
@@ -66,13 +67,30 @@ async def merge(turn: Turn, place_id: int, into_id: int) -> None:
     place, into = await _proposed(turn, place_id), await turn.session.get(Place, into_id)
     if into is None or into.parent_id != place.parent_id or not into.confirmed:
         raise Refusal(_("Thôn này không cùng xã. {You} chọn lại giúp ạ."))
+    stranded = [p for role in ROLES for p in await stranded_papers(turn.session, role, [place_id])]
     place.successor_id, place.valid_to = into_id, turn.now.astimezone(HOME).date()
     for table in (Person, Household, Assessment):
         moved = update(table).where(col(table.place_id) == place_id)
         await turn.session.exec(moved.values(place_id=into_id))
+    for paper in stranded:
+        paper.place_id = into_id
+        if await workflow.officers_for(turn.session, paper):
+            await notices.arrived(turn, paper, await title_of(turn.session, paper.revision_id))
     turn.note("places:village:merge", place=place_id, into=into_id)
     turn.settle(_("✓ {place} là {into}.", place=f"{place.kind} {place.name}", into=f"{into.kind} {into.name}"))
     await turn.go("approval.queue")
+
+
+async def _question(turn: Turn, place: Place) -> Words:
+    name = await _name(turn, place)
+    return _("Người dân ghi thôn chưa có trong danh sách: {place}. Thôn này có đúng không ạ?", place=name)
+
+
+def _answers(place: Place) -> list[Button]:
+    return [
+        button(_("Đúng, thêm vào danh sách"), "newvillage.confirm", place.id or 0),
+        button(_("Là thôn đã có"), "newvillage.same_as", place.id or 0, 0),
+    ]
 
 
 async def _proposed(turn: Turn, place_id: int) -> Place:

@@ -12,8 +12,8 @@ from locales import _
 from storage.assessment import Assessment, Status, stranded_papers
 from storage.assignment import holders, roles_of
 from storage.decision import Decision, Outcome
-from storage.household import household_of, members_of
-from storage.person import Person, holders_for, proxy
+from storage.household import Household, household_of, members_of
+from storage.person import Person, holders_for, last_address, proxy
 from storage.place import chain, villages_under
 from storage.session import Session
 
@@ -31,6 +31,8 @@ class Ruling:
 
 async def submit(turn: Turn, paper: Assessment, title: Title) -> None:
     """Sends a draft on its way, or a completed paper back to the step that asked."""
+    if paper.status == Status.DRAFT:
+        paper.place_id = await _home(turn.session, paper)
     paper.difficult_area = await in_difficult_area(turn.session, paper)
     paper.points = score(title, paper.answers, paper.difficult_area).points
     if paper.status == Status.DRAFT:
@@ -91,12 +93,16 @@ async def may_read(session: Session, officer_id: int, paper: Assessment) -> bool
 
 
 async def officers_for(session: Session, paper: Assessment) -> list[Person]:
-    """Those who may decide the paper at its present step."""
+    """Those who may decide the paper at its present step, and can be reached."""
     if paper.step is None:
         return []
     place_id = await seat(session, ROLES[paper.step], paper.place_id)
     found = await holders(session, paper.step, place_id) if place_id else []
-    return [person for person in found if not await conflicted(session, person.id or 0, paper)]
+    return [
+        person
+        for person in found
+        if await last_address(session, person.id or 0) and not await conflicted(session, person.id or 0, paper)
+    ]
 
 
 async def unstrand(session: Session, role_id: str, place_id: int) -> None:
@@ -144,6 +150,13 @@ async def seat(session: Session, role: Role, village_id: int) -> int | None:
 async def in_difficult_area(session: Session, paper: Assessment) -> bool:
     """Whether the lower threshold holds: the village, or its commune, is marked as a difficult area."""
     return any(place.difficult_area for place in await chain(session, paper.place_id))
+
+
+async def _home(session: Session, paper: Assessment) -> int:
+    """Where the person or the family lives now: they may have moved since the paper was begun."""
+    person = await session.get(Person, paper.person_id)
+    household = await session.get(Household, paper.household_id) if paper.household_id else None
+    return (household.place_id if household else person.place_id if person else None) or paper.place_id
 
 
 def _move(paper: Assessment, title: Title, ruling: Ruling) -> None:

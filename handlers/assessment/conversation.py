@@ -41,6 +41,8 @@ async def begin(turn: Turn, title_id: str) -> None:
     household = await household_of(turn.session, person.id or 0) if found.title.subject == Subject.FAMILY else None
     if household is None and found.title.subject == Subject.FAMILY:
         return await turn.go("family.ask_head", title_id)
+    if household is not None and None in (household.members, household.school_age, household.in_school):
+        return await turn.go("family.go_on", household.id or 0)
     paper = await existing(turn, found, person, household.id if household else None)
     if paper is not None and paper.status != Status.WITHDRAWN:
         return await _present(turn, paper)
@@ -82,7 +84,7 @@ async def start(turn: Turn, title_id: str, group_id: str) -> None:
         household_id=household.id if household else None, place_id=person.place_id, updated_at=turn.now,
     )  # fmt: skip
     paper.revision_id, paper.status, paper.filed_by, paper.updated_at = found.revision_id, Status.DRAFT, turn.me, turn.now
-    paper.place_id = household.place_id if household else person.place_id
+    paper.place_id, paper.person_id = household.place_id if household else person.place_id, person.id or 0
     paper.group = person.group = group_id if found.title.groups else None
     turn.session.add(paper)
     await turn.session.flush()
@@ -125,7 +127,7 @@ async def answer(turn: Turn, paper_id: int, question_id: str, choice_id: str) ->
     """Keeps an answer, if it is to the question on the screen, and asks for evidence."""
     paper, title, asked = await open_question(turn, paper_id, question_id)
     choice = title.choice(question_id, choice_id)
-    if choice is None:
+    if choice is None or choice_id not in {one.id for one in await _offered(turn, paper, title, asked)}:
         raise Misheard(_("Câu này không có lựa chọn đó. {You} bấm một trong các nút bên dưới giúp ạ."))
     if turn.conversation.here != question.token(paper_id, question_id):
         return await _late(turn, paper, title, asked, choice)

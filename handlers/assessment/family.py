@@ -11,7 +11,7 @@ from handlers.titles.published import titles_in_force
 from handlers.turn import Turn, button
 from locales import Words, _, plain
 from locales.folding import fold
-from storage.household import Household, HouseholdMember, household_of, households_in
+from storage.household import Household, HouseholdMember, household_of, households_in, members_of
 
 router = Router("family")
 
@@ -131,9 +131,9 @@ def _largest(count: str) -> int:
 @router.page
 async def ask_same(turn: Turn, household_id: int) -> None:
     """The village has a household with that head already: one family, one paper."""
-    household = await turn.session.get(Household, household_id)
+    household = await _offered_household(turn, household_id)
     turn.ask(
-        _("Trong thôn đã có hộ của {name}. Có phải cùng một gia đình không ạ?", name=household.head_name if household else "…"),
+        _("Trong thôn đã có hộ của {name}. Có phải cùng một gia đình không ạ?", name=household.head_name),
         button(_("Đúng, cùng gia đình"), "family.join", household_id),
         button(_("Không, hộ khác trùng tên"), "family.apart", household_id),
     )
@@ -141,7 +141,12 @@ async def ask_same(turn: Turn, household_id: int) -> None:
 
 @router.call
 async def join(turn: Turn, household_id: int) -> None:
-    household = await _offered_household(turn, household_id)
+    household = await _answered(turn, household_id)
+    name = plain((await subject(turn)).full_name or "…")
+    for member in await members_of(turn.session, household_id):
+        turn.tell(
+            member, _("{name} vừa khai là người cùng gia đình với {you}. Nếu không phải, {you} báo chi hội giúp ạ.", name=name)
+        )
     await _member(turn, household, is_head=False)
     turn.settle(_("✓ Cùng gia đình {name}", name=household.head_name))
     await go_on(turn, household_id)
@@ -149,8 +154,8 @@ async def join(turn: Turn, household_id: int) -> None:
 
 @router.call
 async def apart(turn: Turn, household_id: int) -> None:
+    await _answered(turn, household_id)
     held = turn.conversation.held or {}
-    await _offered_household(turn, household_id)
     await _new(turn, held["head"], bool(held["is_head"]))
 
 
@@ -162,7 +167,7 @@ async def _found(turn: Turn, head_name: str, is_head: bool) -> None:
         return await go_on(turn, present.id or 0)
     for other in await households_in(turn.session, person.place_id or 0):
         if fold(other.head_name) == fold(head_name):
-            turn.conversation.held = {"head": head_name, "is_head": is_head}
+            turn.conversation.held = {"head": head_name, "is_head": is_head, "household": other.id}
             return await ask_same(turn, other.id or 0)
     await _new(turn, head_name, is_head)
 
@@ -186,11 +191,20 @@ async def _member(turn: Turn, household: Household, is_head: bool) -> None:
 
 
 async def _offered_household(turn: Turn, household_id: int) -> Household:
-    """The household that was just offered to this person. Raises where the button is old."""
+    """The household that was found by its head's name for this person. Raises Misheard for any other."""
     person = await agreed(turn, (await subject(turn)).id or 0)
     household = await turn.session.get(Household, household_id)
     free = await household_of(turn.session, person.id or 0) is None
-    if household is None or turn.conversation.here != ask_same.token(household_id) or not free:
+    found = (turn.conversation.held or {}).get("household") == household_id
+    if household is None or not found or not free or household.place_id != person.place_id:
+        raise Misheard(_("Câu này {you} đã trả lời rồi. Mời {you} làm tiếp từ đây."))
+    return household
+
+
+async def _answered(turn: Turn, household_id: int) -> Household:
+    """The same, where the question is on the screen."""
+    household = await _offered_household(turn, household_id)
+    if turn.conversation.here != ask_same.token(household_id):
         raise Misheard(_("Câu này {you} đã trả lời rồi. Mời {you} làm tiếp từ đây."))
     return household
 

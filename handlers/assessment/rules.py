@@ -31,7 +31,7 @@ async def own_draft(turn: Turn, paper_id: int) -> tuple[Assessment, Title]:
     title = await title_of(turn.session, paper.revision_id)
     if paper.status not in OPEN:
         raise Refusal(_("Phiếu đã gửi, không sửa được nữa. {You} gửi /trangthai để xem phiếu đến đâu."))
-    if paper.status == Status.DRAFT and _today(turn) > last_day(title, paper.year):
+    if is_closed(turn, paper, title):
         raise Refusal(_("Phiếu năm {year} đã khép lại. {You} gửi /tudanhgia để làm phiếu năm nay.", year=paper.year))
     return paper, title
 
@@ -45,6 +45,11 @@ async def open_question(turn: Turn, paper_id: int, question_id: str) -> tuple[As
     if paper.status == Status.NEED_MORE and question_id not in paper.reopened:
         raise Refusal(_("Cán bộ chỉ đề nghị bổ sung câu khác; câu này giữ nguyên."))
     return paper, title, question
+
+
+def is_closed(turn: Turn, paper: Assessment, title: Title) -> bool:
+    """Whether the year's window closed before the paper was sent."""
+    return paper.status == Status.DRAFT and turn.now.astimezone(HOME).date() > last_day(title, paper.year)
 
 
 def last_day(title: Title, year: int) -> date:
@@ -78,7 +83,3 @@ async def may_answer_for(turn: Turn, household_id: int) -> bool:
     """Whether the speaker, or somebody for whom they speak, belongs to the household."""
     members = await members_of(turn.session, household_id)
     return turn.me in members or turn.conversation.speaking_for in members
-
-
-def _today(turn: Turn) -> date:
-    return turn.now.astimezone(HOME).date()

@@ -3,7 +3,7 @@
 from handlers.account.guards import heading
 from handlers.approval import notices, workflow
 from handlers.approval.roles import ROLES, role_words
-from handlers.assessment.rules import OPEN, own_paper
+from handlers.assessment.rules import OPEN, is_closed, own_paper
 from handlers.errors import Refusal
 from handlers.router import Router
 from handlers.titles.published import title_of
@@ -11,6 +11,7 @@ from handlers.turn import Button, Turn, button
 from locales import Words, _, join, plain
 from storage.assessment import Assessment, Status, papers_of
 from storage.decision import Outcome, decisions_on
+from storage.event import last_withdrawal
 from storage.person import Person
 
 router = Router("status")
@@ -54,7 +55,7 @@ async def paper(turn: Turn, paper_id: int) -> None:
                 await _unstaffed(turn, row),
             ]
         ),
-        *_ways(row),
+        *_ways(row, is_closed(turn, row, title)),
         button(_("Về trang chính"), "account.menu"),
     )
 
@@ -81,8 +82,18 @@ async def withdrawn(turn: Turn, paper_id: int) -> None:
     await paper(turn, paper_id)
 
 
+@router.call
+async def again(turn: Turn, paper_id: int) -> None:
+    """Takes a withdrawn paper up again, for the same person."""
+    row = await own_paper(turn, paper_id)
+    turn.conversation.speaking_for = None if row.person_id == turn.me else row.person_id
+    await turn.go("assess.begin", row.title_id)
+
+
 async def standing(turn: Turn, row: Assessment) -> Words:
     """The paper's state in the words for citizens."""
+    if row.status == Status.DRAFT and is_closed(turn, row, await title_of(turn.session, row.revision_id)):
+        return _("Phiếu năm {year} chưa gửi, đã khép lại.", year=row.year)
     if row.status == Status.DRAFT:
         return _("Phiếu đang làm dở, {you} có thể làm tiếp bất cứ lúc nào.")
     if row.status == Status.WITHDRAWN:
@@ -95,7 +106,8 @@ async def standing(turn: Turn, row: Assessment) -> Words:
         return _("Năm nay chưa đạt. Lý do: {reason}", reason=notices.reason_words(past[-1].reason))
     if row.status == Status.RECOGNIZED:
         return notices.recognized(row, past[-1])
-    approved = [decision for decision in past if decision.outcome == Outcome.APPROVED]
+    again_since = await last_withdrawal(turn.session, row.id or 0)
+    approved = [d for d in past if d.outcome == Outcome.APPROVED and d.round >= again_since]
     if approved:
         return await notices.role_done(turn, row, approved[-1])
     return await role_words(turn.session, ROLES[row.step or ""].told, row.place_id)
@@ -119,15 +131,17 @@ async def _unstaffed(turn: Turn, row: Assessment) -> Words | None:
     return join([waits, _("Hội Khuyến học tỉnh đã nhìn thấy việc này.") if seen else None], " ")
 
 
-def _ways(row: Assessment) -> list[Button]:
+def _ways(row: Assessment, closed: bool) -> list[Button]:
     paper_id = row.id or 0
+    if closed:
+        return [button(_("Tự đánh giá năm nay"), "assess.titles")]
     if row.status in OPEN:
         label = _("Bổ sung ngay") if row.status == Status.NEED_MORE else _("Làm tiếp")
         return [button(label, "assess.resume", paper_id), button(_("Rút phiếu"), "status.withdraw", paper_id)]
     if row.status == Status.SUBMITTED:
         return [button(_("Rút phiếu"), "status.withdraw", paper_id)]
     if row.status == Status.WITHDRAWN:
-        return [button(_("Làm lại"), "assess.begin", row.title_id)]
+        return [button(_("Làm lại"), "status.again", paper_id)]
     return []
 
 

@@ -39,7 +39,9 @@ class Page:
             assert answer.status == 200, await answer.text()
         self.ws = await self.http.ws_connect(f"{self.base}/ws/{self.seat}")
         self.reader = asyncio.create_task(self._read())
-        await self.ws.send_json({"type": "hello", "after": self.after} | ({"start": start} if start else {}))
+        await self.ws.send_json({"type": "hello", "after": self.after, "opening": start is not None})
+        if start:
+            await self._send({"type": "open", "text": start}, None)
         return self
 
     async def close(self) -> None:

@@ -61,7 +61,8 @@ const onFrame = {
   error(frame) {
     const line = lines.get("me:" + frame.id);
     const said = connection.unheard.frames.find(one => one.id === frame.id && one.type === "say");
-    connection.unheard.remove(frame.id);
+    // What a link opens is said again until it is heard; everything else the person may say again.
+    if (!connection.unheard.frames.some(one => one.id === frame.id && one.type === "open")) { connection.unheard.remove(frame.id); }
     release(frame.id);
     if (line) { tell(line, frame.text, true); } else { notice(frame.text); }
     if (said) { offerAgain(line, () => speak(said)); }
@@ -111,6 +112,7 @@ function showOwn(frame) {
 }
 
 function showUnheard(frame) {
+  if (frame.type === "open") { return; }
   const name = "me:" + frame.id;
   const line = lines.get(name) || add(name, "me", frame.text || frame.label, {});
   const connected = connectionState === "connected";

@@ -47,10 +47,10 @@ class Connection {
     this.after = 0;
     this.wait = WAIT.first;
     this.connected = false;
-    this.start = new URLSearchParams(location.search).get("start");
   }
 
   open() {
+    this.keepStart();
     window.addEventListener("online", () => this.hurry());
     document.addEventListener("visibilitychange", () => this.look());
     setInterval(() => this.watch(), 5000);
@@ -83,9 +83,9 @@ class Connection {
   }
 
   hello() {
-    const frame = {type: "hello", after: this.after};
-    if (this.start) { frame.start = this.start; }
-    this.socket.send(JSON.stringify(frame));
+    // A new chat greets by itself, unless it was opened by a link that says what for.
+    const opening = this.unheard.frames.some(frame => frame.type === "open");
+    this.socket.send(JSON.stringify({type: "hello", after: this.after, opening}));
     this.unheard.frames.forEach(one => this.transmit(one));
   }
 
@@ -96,12 +96,17 @@ class Connection {
     if (frame.type === "welcome") { this.welcomed(); }
   }
 
-  // Only now is the start known to have arrived: an invited person must not lose the invitation to a bad line.
+  // A link's start is said like anything else, until it is heard: nobody must lose an invitation to a bad line.
+  keepStart() {
+    const start = new URLSearchParams(location.search).get("start");
+    if (!start) { return; }
+    this.unheard.add({type: "open", id: unique(), text: start.slice(0, 64), since: Date.now()});
+    history.replaceState(null, "", location.pathname);
+  }
+
   welcomed() {
     this.connected = true;
     this.wait = WAIT.first;
-    if (this.start) { history.replaceState(null, "", location.pathname); }
-    this.start = null;
     this.onState("connected");
   }
 
