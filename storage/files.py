@@ -15,6 +15,7 @@ LARGEST = 20 * 1024 * 1024  # bytes
 PREVIEW_SIDE = 1600  # pixels
 # What the best phones' cameras make. A JPEG is read at a fraction of its size, the others whole: 4 bytes a pixel.
 MOST_PIXELS = {"JPEG": 120_000_000, "PNG": 30_000_000, "WEBP": 30_000_000}
+Image.MAX_IMAGE_PIXELS = max(MOST_PIXELS.values())
 IMAGES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 DOCUMENTS = {
