@@ -14,6 +14,7 @@ from bot.channels import Channel
 from bot.channels.telegram import Telegram
 from bot.channels.webchat import WebChat
 from bot.intake import Intake
+from bot.metrics import Metrics
 from bot.pace import Pace
 from bot.sender import Sender
 from bot.settings import SettingProblem, Settings
@@ -64,7 +65,7 @@ class App:
         async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
             loops = [tasks.create_task(self.sender.run()), tasks.create_task(clock.run(self.database, self.intake.now))]
             if http:
-                await stack.enter_async_context(serve(self.settings, self.database, self.channels, self.intake.receive))
+                await stack.enter_async_context(serve(self.settings, self.database, self.channels, self.intake))
             try:
                 for channel in self.channels.values():
                     await channel.start(self.intake.receive)
@@ -87,9 +88,10 @@ def build(
     """Puts the parts together. Raises SettingProblem or ChannelProblem."""
     files = FileStore(settings.data_dir / "evidence")
     router = all_routes()
-    sender = Sender(database, files, now)
+    metrics = Metrics()
+    sender = Sender(database, files, now, metrics)
     pace = Pace(settings.messages_per_minute, BURST, clock)
-    intake = Intake(database, router, files, sender, pace, now, settings.association_name)
+    intake = Intake(database, router, files, sender, pace, now, settings.association_name, metrics)
     named = {channel.name: channel for channel in (channels if channels is not None else _channels(settings, database, files))}
     sender.channels = intake.channels = named
     return App(settings, database, files, router, sender, intake, named)

@@ -11,6 +11,7 @@ from typing import Any
 from bot import outbox
 from bot.channels import Channel, NotFetched, Receipt
 from bot.lanes import Lanes
+from bot.metrics import Metrics
 from bot.pace import Pace
 from bot.sender import Sender
 from handlers.errors import Misheard, Refusal, UnknownCall
@@ -44,9 +45,10 @@ class Intake:
         pace: Pace,
         now: Callable[[], datetime],
         association: str,
+        metrics: Metrics,
     ) -> None:
         self.database, self.router, self.files, self.sender = database, router, files, sender
-        self.pace, self.now, self.association = pace, now, association
+        self.pace, self.now, self.association, self.metrics = pace, now, association, metrics
         self.channels: dict[str, Channel] = {}
         self.lanes = Lanes(longest=30)
 
@@ -55,14 +57,23 @@ class Intake:
 
         Raises what the database raises while it is away: the platform must then deliver again.
         """
+        channel = _channel(incoming)
+        with self.metrics.turn(channel):
+            receipt, outcome = await self._paced(incoming)
+        self.metrics.turns.labels(channel, outcome).inc()
+        return receipt
+
+    async def _paced(self, incoming: Incoming) -> tuple[Receipt, str]:
+        """The receipt, and in a word what became of the message."""
         if not self.pace.allows(incoming.address):
-            return await self._slow_down(incoming)
+            return await self._slow_down(incoming), "flood"
         if self.lanes.full(incoming.address):
-            return Receipt(busy=True)
+            return Receipt(busy=True), "busy"
         async with self.lanes.turn_of(incoming.address):
             return await self._take(incoming)
 
-    async def _take(self, incoming: Incoming) -> Receipt:
+    async def _take(self, incoming: Incoming) -> tuple[Receipt, str]:
+        outcome = "done"
         try:
             if isinstance(incoming.meaning, Sent):
                 incoming = replace(incoming, meaning=await self._fetched(incoming, incoming.meaning))
@@ -72,19 +83,22 @@ class Intake:
                 # Somebody was first, in another process: what they did is there now, and this turn finds it.
                 deliveries = await self._turn(incoming)
         except Refusal as refusal:
+            outcome = "refused"
             deliveries = await self._refuse(incoming, refusal)
         except UnknownCall as unknown:
+            outcome = "refused"
             log.info("unknown call", extra={"action": "unknown_call", "call": str(unknown)})
             text = _("Nút này không còn dùng được nữa. Mời {you} làm tiếp từ đây.")
             deliveries = await self._refuse(incoming, Misheard(text))
         except DatabaseAway:
             raise
         except Exception:
+            outcome = "mishap"
             deliveries = await self._mishap(incoming)
         if deliveries is None:
-            return Receipt(again=True)
+            return Receipt(again=True), "again"
         self.sender.post(deliveries)
-        return Receipt()
+        return Receipt(), outcome
 
     async def _turn(self, incoming: Incoming) -> list[Delivery] | None:
         async with self.database.transaction() as session:

@@ -14,6 +14,7 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from bot.channels import Attachment, Channel, Edit, Outgoing, SendError, TryAgain, Unreachable
+from bot.metrics import Metrics
 from bot.outbox import LEASE
 from storage.database import Database, DatabaseAway
 from storage.delivery import Delivery, Fate, claim, extend_claims, release_claims, waiting
@@ -39,8 +40,8 @@ class _Outcome:
 class Sender:
     """Owns every delivery that this process has claimed, until its outcome is in the database."""
 
-    def __init__(self, database: Database, files: FileStore, now: Callable[[], datetime]) -> None:
-        self.database, self.files, self.now = database, files, now
+    def __init__(self, database: Database, files: FileStore, now: Callable[[], datetime], metrics: Metrics) -> None:
+        self.database, self.files, self.now, self.metrics = database, files, now, metrics
         self.channels: dict[str, Channel] = {}
         self.lanes: dict[str, deque[Delivery]] = {}
         self.held: dict[int, Delivery] = {}
@@ -210,6 +211,7 @@ class Sender:
     def _note(self, delivery: Delivery, **values: Any) -> None:
         assert delivery.id is not None
         self.held.pop(delivery.id, None)
+        self.metrics.sends.labels(delivery.address.partition(":")[0], str(values["fate"])).inc()
         if name := values.get("message_id"):
             self.names[delivery.id] = name
             # An edit does not make the message its own.

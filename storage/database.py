@@ -9,7 +9,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from asyncpg import PostgresError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, column, select
+from sqlalchemy import table as sql_table
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.postgres import Postgres
@@ -48,6 +49,12 @@ class Database:
         except (OSError, ValueError, DatabaseAway, SQLAlchemyError, PostgresError) as error:
             reason = str(getattr(error, "orig", None) or error).split("\n")[0][:200] or type(error).__name__
             raise DatabaseProblem(f"DATABASE_URL: the database cannot be used ({reason})") from error
+
+    async def is_current(self) -> bool:
+        """Whether the tables are those of this program. Raises DatabaseAway or StatementFailed."""
+        async with self.transaction() as session:
+            stored = (await session.exec(select(column("version_num")).select_from(sql_table("alembic_version")))).all()
+        return set(stored) == set(ScriptDirectory.from_config(alembic_config()).get_heads())
 
     async def close(self) -> None:
         await self.driver.close()

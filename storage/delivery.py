@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, text, update
+from sqlalchemy import JSON, Index, func, text, update
 from sqlmodel import Field, SQLModel, col, select
 
 from storage.moment import Moment
@@ -113,6 +113,13 @@ async def waiting(session: Session, addresses: set[str]) -> set[str]:
     """Those of the addresses for which something is queued."""
     query = select(Delivery.address).where(Delivery.fate == Fate.QUEUED, col(Delivery.address).in_(addresses)).distinct()
     return set((await session.exec(query)).all())
+
+
+async def backlog(session: Session) -> tuple[int, datetime | None]:
+    """How many deliveries wait, and since when the first of them is due."""
+    query = select(func.count(), func.min(Delivery.not_before)).where(Delivery.fate == Fate.QUEUED)
+    count, oldest = (await session.exec(query)).one()
+    return count, oldest
 
 
 async def delivered_as(session: Session, address: str, message_id: str) -> int | None:

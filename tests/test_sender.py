@@ -12,6 +12,7 @@ import pytest
 from sqlmodel import col, select
 
 from bot.channels import Can, Edit, NotFetched, Outgoing, Receive, SendError, TryAgain, Unreachable
+from bot.metrics import Metrics
 from bot.outbox import LEASE
 from bot.sender import GIVE_UP_AFTER, Sender
 from handlers.incoming import Sent
@@ -72,7 +73,7 @@ class Office:
         self.sender = self.another()
 
     def another(self) -> Sender:
-        sender = Sender(self.database, FileStore(self.folder), lambda: self.now)
+        sender = Sender(self.database, FileStore(self.folder), lambda: self.now, Metrics())
         sender.channels = {"talk": self.platform}
         return sender
 

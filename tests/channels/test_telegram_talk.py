@@ -37,7 +37,7 @@ async def telegram_bot(api: TelegramApi, database: Database, folder: Path, webho
     clock = Player(database, folder)
     app = build(settings, database, now=lambda: clock.clock)
     app.player = clock  # type: ignore[attr-defined]
-    server = TestServer(application(database, app.channels.values(), app.intake.receive), port=port)
+    server = TestServer(application(database, app.channels.values(), app.intake), port=port)
     await server.start_server()
     async with app.running(http=False):
         yield app

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from sqlalchemy import text
 
 from bot.app import App, build
 from bot.settings import Settings
@@ -23,7 +24,7 @@ from tests.web.page import Page
 @pytest.fixture
 async def served(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[tuple[App, str]]:
     app = build(Settings(data_dir=tmp_path, secret_key="s" * 40, _env_file=None), sqlite_database)  # type: ignore[call-arg]
-    server = TestServer(application(sqlite_database, app.channels.values(), app.intake.receive))
+    server = TestServer(application(sqlite_database, app.channels.values(), app.intake))
     async with app.running(http=False):
         await server.start_server()
         yield app, f"http://localhost:{server.port}"
@@ -35,6 +36,27 @@ async def test_health(served: tuple[App, str]) -> None:
         for path in ("/healthz", "/readyz"):
             async with http.get(served[1] + path) as answer:
                 assert (answer.status, await answer.json()) == (200, {"ok": True})
+
+
+async def test_ready_only_with_this_programs_tables(served: tuple[App, str]) -> None:
+    app, base = served
+    async with app.database.transaction() as session:
+        await session.exec(text("UPDATE alembic_version SET version_num = 'of-tomorrow'"))
+    async with aiohttp.ClientSession() as http, http.get(base + "/readyz") as answer:
+        assert (answer.status, await answer.json()) == (503, {"ok": False, "reason": "migrations"})
+
+
+async def test_figures(served: tuple[App, str]) -> None:
+    async with Page(served[1]) as page, aiohttp.ClientSession() as http:
+        await page.open()
+        await page.sees("kính chào")
+        await served[0].sender.drain()
+        async with http.get(served[1] + "/metrics") as answer:
+            figures = await answer.text()
+    assert 'bot_turns_total{channel="webchat",outcome="done"} 1.0' in figures
+    assert 'bot_sends_total{channel="webchat",fate="sent"} 1.0' in figures
+    assert 'bot_turn_seconds_count{channel="webchat"} 1.0' in figures
+    assert "bot_outbox_queued 0.0" in figures
 
 
 async def test_what_was_said_while_the_page_was_closed_is_there(served: tuple[App, str]) -> None:

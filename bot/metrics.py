@@ -1,0 +1,50 @@
+"""The figures of this process, for Prometheus: turns, their time, what was sent. No names, no addresses."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from storage.database import Database
+from storage.delivery import backlog
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """One set for each running bot, so that two of them in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        heard = "Messages heard, by what became of them"
+        self.turns = Counter("bot_turns", heard, ["channel", "outcome"], registry=self.registry)
+        self.turn_seconds = Histogram(
+            "bot_turn_seconds", "From the message to its commit", ["channel"], buckets=_SECONDS, registry=self.registry
+        )
+        self.sends = Counter("bot_sends", "Deliveries, by their fate", ["channel", "fate"], registry=self.registry)
+        self.queued = Gauge("bot_outbox_queued", "Deliveries that wait, of all processes", registry=self.registry)
+        self.age = Gauge("bot_outbox_oldest_seconds", "For how long the oldest of them is due", registry=self.registry)
+
+    @contextmanager
+    def turn(self, channel: str) -> Iterator[None]:
+        """Times a turn; one that raises is counted as `failed`."""
+        began = perf_counter()
+        try:
+            yield
+        except BaseException:
+            self.turns.labels(channel, "failed").inc()
+            raise
+        finally:
+            self.turn_seconds.labels(channel).observe(perf_counter() - began)
+
+    async def page(self, database: Database, now: datetime) -> bytes:
+        """What Prometheus reads. Raises DatabaseAway."""
+        async with database.transaction() as session:
+            count, due_since = await backlog(session)
+        self.queued.set(count)
+        self.age.set(max(0.0, (now - due_since).total_seconds()) if due_since else 0)
+        return generate_latest(self.registry)
