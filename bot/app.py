@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +36,7 @@ SLICES = (
     approval, invitation, signing, newvillage,
 )  # fmt: skip
 BURST = 40
+ROLES = ("web", "sender", "clock")
 
 
 def utc_now() -> datetime:
@@ -60,14 +61,21 @@ class App:
     channels: dict[str, Channel]
 
     @asynccontextmanager
-    async def running(self, http: bool = True) -> AsyncIterator["App"]:
-        """Sends, keeps time, listens; ends by finishing what is in hand."""
+    async def running(self, roles: Collection[str] = ROLES, http: bool = True) -> AsyncIterator["App"]:
+        """Does what these roles do; ends by finishing what is in hand.
+
+        `web` hears, and sends what its own turns say; `sender` sends what is due by time or was left by others; `clock`
+        keeps time.
+        """
         async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
-            loops = [tasks.create_task(self.sender.run()), tasks.create_task(clock.run(self.database, self.intake.now))]
+            loops = [tasks.create_task(self.sender.run(claims="sender" in roles))]
+            if "clock" in roles:
+                loops.append(tasks.create_task(clock.run(self.database, self.intake.now)))
             if http:
-                await stack.enter_async_context(serve(self.settings, self.database, self.channels, self.intake))
+                hearing = self.channels if "web" in roles else {}
+                await stack.enter_async_context(serve(self.settings, self.database, hearing, self.intake))
             try:
-                for channel in self.channels.values():
+                for channel in self.channels.values() if "web" in roles else ():
                     await channel.start(self.intake.receive)
                 yield self
             finally:
@@ -115,6 +123,7 @@ def _channels(settings: Settings, database: Database, files: FileStore) -> list[
                 settings.public_url or None,
                 settings.telegram_webhook_secret.get_secret_value() or None,
                 menu,
+                database.driver.only_one,
             )
         )
     return channels

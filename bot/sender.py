@@ -75,13 +75,14 @@ class Sender:
         """What this process has claimed and not noted yet: nobody else may take it while we live."""
         return [*self.held, *(outcome.values["key_id"] for outcome in self.outcomes)]
 
-    async def run(self) -> None:
-        """Looks for deliveries that are due by time, or were left behind by a process that died. Ends by cancellation."""
+    async def run(self, claims: bool = True) -> None:
+        """Notes outcomes and keeps its claims; with `claims` it also takes what is due by time, or was left behind by a
+        process that died. Ends by cancellation."""
         # On a database of its own, nobody else can hold what is claimed.
         alone, trouble = self.database.alone, False
         while True:
             try:
-                await self.look(alone)
+                await (self.look(alone) if claims else self.keep())
             except DatabaseAway as away:
                 if not trouble:
                     log.error("the database is away", extra={"action": "sender_waits", "reason": str(away)})
@@ -92,14 +93,20 @@ class Sender:
                 alone = trouble = False
             await asyncio.sleep(LOOK_EVERY)
 
-    async def look(self, left_by_others: bool = False) -> int:
-        """Takes what is due and sends it; gives how many. With `left_by_others` claims are taken whose lease goes on."""
+    async def keep(self) -> None:
+        """Notes what became of what was sent, and holds on to what was not sent yet."""
         await self.note_outcomes()
         now = self.now()
-        async with self.database.transaction() as session:
-            if now - self.extended_at > LEASE / 3:
+        if now - self.extended_at > LEASE / 3:
+            async with self.database.transaction() as session:
                 await extend_claims(session, self._in_hand(), now + LEASE)
-                self.extended_at = now
+            self.extended_at = now
+
+    async def look(self, left_by_others: bool = False) -> int:
+        """Takes what is due and sends it; gives how many. With `left_by_others` claims are taken whose lease goes on."""
+        await self.keep()
+        now = self.now()
+        async with self.database.transaction() as session:
             left = await release_claims(session, now + LEASE * 2 if left_by_others else now)
             due = await claim(session, now, now + LEASE)
             over = {address for address, until in self.paused.items() if until <= now}

@@ -50,6 +50,14 @@ class Database:
             reason = str(getattr(error, "orig", None) or error).split("\n")[0][:200] or type(error).__name__
             raise DatabaseProblem(f"DATABASE_URL: the database cannot be used ({reason})") from error
 
+    def keep_others_out(self) -> None:
+        """On SQLite one process serves. Raises DatabaseProblem where another does."""
+        if isinstance(self.driver, Sqlite):
+            try:
+                self.driver.keep_others_out()
+            except DatabaseAway as error:
+                raise DatabaseProblem(f"DATABASE_URL: {error}; several processes need PostgreSQL") from error
+
     async def is_current(self) -> bool:
         """Whether the tables are those of this program. Raises DatabaseAway or StatementFailed."""
         async with self.transaction() as session:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from storage.session import Conflict, DatabaseAway, StatementFailed
 
 CONNECTIONS = 10
+LOOK_SECONDS = 1.0
 STATEMENTS = 500  # kept prepared on each connection
 AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
@@ -63,6 +64,45 @@ class Postgres:
                 except AWAY as error:
                     raise DatabaseAway(type(error).__name__) from error
             return self._pool
+
+    async def ring(self, name: str, words: str) -> None:
+        """Tells every process that listens."""
+        async with self.transaction() as one:
+            await one.fetch("SELECT pg_notify($1, $2)", (name, words))
+
+    async def listen(self, name: str, hear: Callable[[str], None]) -> None:
+        """Calls `hear` with what any process rings, for ever; what rings while the line is down is not heard."""
+
+        def heard(connection: Any, process: int, channel: str, words: str) -> None:
+            hear(words)
+
+        while True:
+            async with self._line() as line:
+                broken = asyncio.Event()
+                line.add_termination_listener(lambda line, broken=broken: broken.set())
+                await line.add_listener(name, heard)
+                await broken.wait()
+
+    @asynccontextmanager
+    async def only_one(self, name: str) -> AsyncIterator[None]:
+        """Waits until no other process is inside; when that one dies, its line breaks and the next may enter."""
+        async with self._line() as line:
+            await line.fetchval("SELECT pg_advisory_lock(hashtext($1))", name)
+            yield
+
+    @asynccontextmanager
+    async def _line(self) -> AsyncIterator[Any]:
+        """A connection of its own, for as long as it takes to get one."""
+        while True:
+            try:
+                line = await asyncpg.connect(self.url)
+                break
+            except AWAY:
+                await asyncio.sleep(LOOK_SECONDS)
+        try:
+            yield line
+        finally:
+            line.terminate()
 
     async def migrate(self, work: Any) -> Any:
         """Runs `work` with a connection of SQLAlchemy's, for Alembic."""

@@ -5,8 +5,9 @@ One turn writes at a time (`Database.transaction`), so that no call waits for a 
 
 import asyncio
 import contextlib
+import fcntl
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,26 @@ class Sqlite:
             raise (Conflict if error.sqlite_errorname in TAKEN else StatementFailed)(str(error)) from error
         except sqlite3.OperationalError as error:
             raise DatabaseAway(str(error)) from error
+
+    async def ring(self, name: str, words: str) -> None:
+        """There is nobody else to tell."""
+
+    async def listen(self, name: str, hear: Callable[[str], None]) -> None:
+        """Nobody else rings."""
+
+    @asynccontextmanager
+    async def only_one(self, name: str) -> AsyncIterator[None]:
+        yield
+
+    def keep_others_out(self) -> None:
+        """Raises DatabaseAway where another process serves from this file. Ends with the process, however that ends."""
+        if self.path == ":memory:":
+            return
+        self._door = open(f"{self.path}.lock", "w")  # noqa: SIM115
+        try:
+            fcntl.flock(self._door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DatabaseAway(f"another bot serves from {self.path}") from error
 
     async def migrate(self, work: Any) -> Any:
         """Runs `work` with a connection of SQLAlchemy's, for Alembic."""

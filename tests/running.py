@@ -22,6 +22,7 @@ class Bot:
     folder: Path
     port: int = 0
     settings: dict[str, str] = field(default_factory=dict)
+    roles: str = "web,sender,clock"
     process: subprocess.Popen[bytes] | None = None
     links: dict[str, str] | None = None
 
@@ -34,8 +35,8 @@ class Bot:
         began = time.monotonic()
         self.port = self.port or free_port()
         own = {"DATA_DIR": str(self.folder), "HTTP_PORT": str(self.port), "TELEGRAM_BOT_TOKEN": "", "DATABASE_URL": ""}
-        command = [sys.executable, "-u", "-m", "bot", "run"]
-        with (self.folder / "out.txt").open("ab") as log:
+        command = [sys.executable, "-u", "-m", "bot", "run", "--roles", self.roles]
+        with (self.folder / f"out-{self.port}.txt").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | own | self.settings, stdout=log, stderr=log)
         while not self._answers():
             assert self.process.poll() is None, self.output()
@@ -60,7 +61,7 @@ class Bot:
         assert self.process.wait(15) == 0, self.output()
 
     def output(self) -> str:
-        return (self.folder / "out.txt").read_text(encoding="utf-8")
+        return (self.folder / f"out-{self.port}.txt").read_text(encoding="utf-8")
 
     def _answers(self) -> bool:
         try:

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -38,7 +39,17 @@ Buttons = tuple[tuple[tuple[str, str], ...], ...]
 Keyboard = dict[str, Any]
 
 
+OnlyOne = Callable[[str], AbstractAsyncContextManager[None]]
+
+
+@contextlib.asynccontextmanager
+async def _anyone(name: str) -> AsyncIterator[None]:
+    yield
+
+
 class Telegram:
+    """`only_one` lets one process at a time poll: Telegram refuses a second."""
+
     name = "telegram"
     can = Can(text_limit=4096)
 
@@ -49,11 +60,13 @@ class Telegram:
         public_url: str | None = None,
         webhook_secret: str | None = None,
         commands: Callable[[str], list[tuple[str, str]]] | None = None,
+        only_one: OnlyOne = _anyone,
     ) -> None:
         if public_url and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", webhook_secret or ""):
             raise ChannelProblem("TELEGRAM_WEBHOOK_SECRET: needed with PUBLIC_URL; 1 to 256 letters, digits, - and _")
         if not re.fullmatch(r"\d+:[A-Za-z0-9_-]+", token):
             raise ChannelProblem(NOT_ACCEPTED)
+        self.only_one = only_one
         self.token, self.public_url, self.secret, self.commands = token, public_url, webhook_secret or "", commands
         _hush()
         hearing, speaking = self.requests = (Request(PATIENCE), Request(20))
@@ -175,7 +188,8 @@ class Telegram:
         if not connected:
             await patiently(self._connect, self._trouble)
         if polling:
-            await patiently(polling.step, self._trouble)
+            async with self.only_one("telegram-poll"):
+                await patiently(polling.step, self._trouble)
 
     async def _updates(self, offset: int | None, seconds: int) -> list[dict[str, Any]]:
         # Not the driver's get_updates: one update that it cannot parse would take all others of the batch with it.

@@ -4,18 +4,20 @@ import asyncio
 import contextlib
 import json
 import logging
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from aiohttp import BodyPartReader, WSMsgType, web
+from aiohttp import WSMsgType, web
 
 from bot.channels import Can, Edit, NotFetched, Outgoing, Receive
 from bot.pace import Pace
 from bot.web.history import attached, lines_of
 from bot.web.seats import Seats, network_address, same_origin, seat_name
+from bot.web.uploads import read_upload
 from handlers.incoming import Incoming, Meaning, Opened, Pressed, Said, Sent
 from storage.database import Database
 from storage.files import DOCUMENTS, LARGEST, FileStore
@@ -28,6 +30,7 @@ LARGEST_FRAME = 64 * 1024  # bytes
 NEW_CHATS_A_MINUTE, NEW_CHATS_AT_ONCE = 20, 60  # from one network address
 MOST_HELLOS, MOST_PAGES = 3, 10  # of one page; open at once for one chat
 UPLOADS_KEPT = 200  # between the upload and its turn
+BELL = "webchat"
 POLICY = "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; frame-ancestors 'none'"
 
 
@@ -55,6 +58,9 @@ class WebChat:
         self.base = base
         self.open: dict[str, set[Socket]] = {}
         self.uploads: OrderedDict[str, bytes] = OrderedDict()
+        self.process = secrets.token_hex(4)
+        self.listening: asyncio.Task[None] | None = None
+        self.catching_up: set[asyncio.Task[None]] = set()
         self.newcomers = Pace(NEW_CHATS_A_MINUTE, NEW_CHATS_AT_ONCE, time.monotonic)
         self.page = (STATIC / "index.html").read_text(encoding="utf-8")
 
@@ -75,14 +81,18 @@ class WebChat:
         ]
 
     async def start(self, receive: Receive) -> None:
-        """Nothing to do: the page comes to us."""
+        """The page comes to us; what another process says to it, we are told of."""
+        self.listening = asyncio.create_task(self.database.driver.listen(BELL, self._told))
 
     async def stop(self) -> None:
+        if self.listening:
+            self.listening.cancel()
         for socket in [socket for sockets in self.open.values() for socket in sockets]:
             await socket.ws.close()
 
     async def send(self, message: Outgoing) -> str:
         """Always succeeds: what no open page shows is there when one opens."""
+        await self._ring(message.chat)
         frame = {
             "type": "line", "from": "bot", "seq": message.delivery_id, "id": message.delivery_id, "text": message.text,
             "at": None, "buttons": [[{"label": label, "token": token} for label, token in row] for row in message.buttons],
@@ -91,17 +101,44 @@ class WebChat:
             frame |= attached(self.seats, message.attachment.sha256, message.attachment.media_type, message.attachment.name)
         for socket in list(self.open.get(message.chat, ())):
             async with socket.ready:
-                if message.delivery_id not in socket.shown:
-                    socket.shown.add(message.delivery_id)
-                    await socket.write(frame)
+                await self._show(socket, [frame])
         return str(message.delivery_id)
 
     async def edit(self, change: Edit) -> None:
         buttons = [[{"label": label, "token": token} for label, token in row] for row in change.buttons]
         frame = {"type": "edit", "id": int(change.message_id), "text": change.text, "buttons": buttons}
+        await self._ring(change.chat)
         for socket in list(self.open.get(change.chat, ())):
             async with socket.ready:
                 await socket.write(frame)
+
+    async def _ring(self, chat: str) -> None:
+        """The page may be open at another process."""
+        if not self.database.alone:
+            await self.database.driver.ring(BELL, f"{self.process}:{chat}")
+
+    def _told(self, words: str) -> None:
+        process, _colon, chat = words.partition(":")
+        if process != self.process and chat in self.open:
+            task = asyncio.create_task(self._catch_up(chat))
+            self.catching_up.add(task)
+            task.add_done_callback(self.catching_up.discard)
+
+    async def _catch_up(self, chat: str) -> None:
+        """Shows the open pages of a chat what they have not shown yet."""
+        for socket in list(self.open.get(chat, ())):
+            async with socket.ready:
+                async with self.database.transaction() as session:
+                    lines = await lines_of(session, self.seats, f"webchat:{chat}", max(socket.shown, default=0) or 1)
+                await self._show(socket, lines)
+
+    async def _show(self, socket: Socket, lines: list[dict[str, Any]]) -> None:
+        for line in lines:
+            if line["type"] == "line" and line["from"] == "bot":
+                if line["id"] in socket.shown:
+                    continue
+                socket.shown.add(line["id"])
+            await socket.write(line)
 
     async def fetch(self, sent: Sent) -> bytes:
         try:
@@ -180,12 +217,7 @@ class WebChat:
                 known = await addressed(session, f"webchat:{chat}")
                 lines = await lines_of(session, self.seats, f"webchat:{chat}", after)
             await socket.write({"type": "welcome", "lang": known[1].language if known else "vi", "title": "Trợ lý khuyến học"})
-            for line in lines:
-                if line["type"] == "line" and line["from"] == "bot":
-                    if line["id"] in socket.shown:
-                        continue
-                    socket.shown.add(line["id"])
-                await socket.write(line)
+            await self._show(socket, lines)
         if known is None and not frame.get("opening"):
             await receive(Incoming(f"webchat:{chat}:first", f"webchat:{chat}", Said("/start")))
 
@@ -205,7 +237,7 @@ class WebChat:
     async def _uploaded(self, request: web.Request, chat: str, receive: Receive) -> web.Response:
         try:
             upload_id = _text(dict(request.query), "id", 40)
-            content, name, caption = await _parts(request)
+            content, name, caption = await read_upload(request)
         except (ValueError, KeyError, AssertionError) as odd:
             log.info("bad upload", extra={"action": "bad_upload"})
             raise web.HTTPBadRequest from odd
@@ -265,29 +297,3 @@ def _text(frame: dict[str, Any], key: str, longest: int) -> str:
         raise ValueError(key)
     # Half an emoji is no character: no database and no page could write it.
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-async def _parts(request: web.Request) -> tuple[bytes, str | None, str | None]:
-    """The file, its name and its caption. Raises HTTPRequestEntityTooLarge or HTTPBadRequest, in words."""
-    content, name, caption = b"", None, None
-    async for part in await request.multipart():
-        if not isinstance(part, BodyPartReader):
-            continue
-        if part.name == "caption":
-            caption = (await part.text())[:1000]
-        elif part.name == "file":
-            name = (part.filename or "")[:120] or None
-            content = await _limited(part)
-    if not content:
-        raise web.HTTPBadRequest(text=json.dumps({"error": "Trợ lý chưa nhận được tệp nào."}), content_type="application/json")
-    return content, name, caption
-
-
-async def _limited(part: BodyPartReader) -> bytes:
-    content = bytearray()
-    while chunk := await part.read_chunk(256 * 1024):
-        content += chunk
-        if len(content) > LARGEST:
-            words = json.dumps({"error": "Tệp lớn quá 20 MB, ông/bà gửi ảnh nhỏ hơn giúp ạ."}, ensure_ascii=False)
-            raise web.HTTPRequestEntityTooLarge(LARGEST, len(content), text=words, content_type="application/json")
-    return bytes(content)

@@ -8,10 +8,10 @@ import uvloop
 from sqlmodel import col, select
 
 from bot import logs
-from bot.app import App, build, utc_now
+from bot.app import ROLES, App, build, utc_now
 from bot.commands import open_database
 from bot.commands.officers import web_link
-from bot.settings import Settings, read_settings
+from bot.settings import SettingProblem, Settings, read_settings
 from handlers.approval.invitation import PREFIX
 from storage.assignment import Assignment, Invitation, invite
 from storage.database import Database
@@ -22,21 +22,30 @@ from storage.session import Session
 SAMPLE = ("branch", "association", "committee")
 
 
-def run() -> None:
+def run(roles: str = typer.Option(",".join(ROLES), help="What this process does; several processes need PostgreSQL.")) -> None:
     """Serve: the web chat always, Telegram where a token is set."""
     settings = read_settings()
     logs.set_up(settings.log_level)
-    uvloop.run(_serve(settings))
+    uvloop.run(_serve(settings, _known(roles)))
 
 
-async def _serve(settings: Settings) -> None:
+def _known(roles: str) -> list[str]:
+    """The roles by name. Raises SettingProblem."""
+    chosen = [role.strip() for role in roles.split(",") if role.strip()]
+    if not chosen or set(chosen) - set(ROLES):
+        raise SettingProblem(f"--roles: {roles!r} is not some of {', '.join(ROLES)}")
+    return chosen
+
+
+async def _serve(settings: Settings, roles: list[str]) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with open_database(settings) as database:
         links = await _first_steps(settings, database)
+        database.keep_others_out()
         app = build(settings, database)
-        async with app.running():
+        async with app.running(roles):
             _greet(settings, app, links)
             await stopped.wait()
 
