@@ -4,32 +4,30 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_ABBREVIATIONS = [
-    (re.compile(rf"\b(?:{short})"), f"{words} ")
-    for short, words in (
-        (r"(?:tdp|t\.\s?d\.\s?p|t[oổ]\.?\s?dp)(?:\.|(?=\d)|\b)", "to dan pho"),
-        (r"(?:tp|t\.\s?p)(?:\.|(?=\d)|\b)", "thanh pho"),
-        (r"(?:tx|t\.\s?x)(?:\.|(?=\d)|\b)", "thi xa"),
-        (r"(?:tt|t\.\s?t|ttr|(?:th\.\s?|t\.?)tr[aấ]n)(?:\.|(?=\d)|\b)", "thi tran"),
-        (r"(?:kp|k\.\s?p)(?:\.|(?=\d)|\b)", "khu pho"),
-        # A letter is one only with a full stop ("x. Cẩm Bình") or a number ("p5", "x3").
-        (r"x\.", "xa"), (r"p(?:\.|(?=\d))", "phuong"), (r"q(?:\.|(?=\d))", "quan"), (r"h\.", "huyen"),
-        (r"x(?=\d)", "xom"), (r"t(?=\d)", "to"), (r"k(?=\d)", "khoi"),
-    )
-]  # fmt: skip
+# Full words, or a letter that only an abbreviation's full stop or a number may follow ("x. Cẩm Bình", "p5").
+_ABBREVIATIONS = {
+    r"tdp|t\.\s?d\.\s?p": "to dan pho",
+    r"tp|t\.\s?p": "thanh pho",
+    r"tx|t\.\s?x": "thi xa",
+    r"tt|t\.\s?t": "thi tran",
+    r"kp|k\.\s?p": "khu pho",
+}
+_LETTERS = {"x": "xa", "p": "phuong", "q": "quan", "h": "huyen"}
+_WORDS = re.compile("|".join(rf"(?P<a{n}>\b(?:{short})(?:\.|(?=\d)|\b))" for n, short in enumerate(_ABBREVIATIONS)))
+_LETTER = re.compile(r"\b([xpqh])\.|\b([pq])(?=\d)")
 _NUMBER_AFTER_WORD = re.compile(r"(?<=[^\W\d_])(?=\d)")
-_BEFORE_NUMBER = re.compile(r"\b(?:s[oố] +|0+)+(?=\d)")
+_LEADING_ZEROS = re.compile(r"\b0+(?=\d)")
 _NOT_A_WORD = re.compile(r"[\W_]+")
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
 
 
 def spell(text: str) -> str:
-    """Lower case with its tone marks; abbreviations of kinds written out; "03" and "số 3" are "3"."""
+    """Lower case with its tone marks; abbreviations of kinds written out, punctuation and "03" made plain."""
     text = unicodedata.normalize("NFC", text).casefold()
-    for short, words in _ABBREVIATIONS:
-        text = short.sub(words, text)
+    text = _WORDS.sub(_written_out, text)
+    text = _LETTER.sub(lambda found: f"{_LETTERS[found[1] or found[2]]} ", text)
     text = _NOT_A_WORD.sub(" ", text).strip()
-    return _BEFORE_NUMBER.sub("", _NUMBER_AFTER_WORD.sub(" ", text))
+    return _LEADING_ZEROS.sub("", _NUMBER_AFTER_WORD.sub(" ", text))
 
 
 def fold(text: str) -> str:
@@ -55,3 +53,7 @@ def sound(word: str) -> str:
 def sounds(name: str) -> tuple[str, ...]:
     """A name word by word, for telling “Thôn Đông” from “Thôn Đồng”."""
     return tuple(map(sound, spell(name).split()))
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return list(_ABBREVIATIONS.values())[int(str(found.lastgroup)[1:])] + " "
