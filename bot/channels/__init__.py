@@ -8,6 +8,8 @@ from aiohttp import web
 
 from handlers.incoming import Incoming, Sent
 
+# Said where not even the person's language can be looked up.
+BUSY = "Hệ thống đang bận, ông/bà chờ một chút. Tin vừa gửi không mất, trợ lý sẽ trả lời ngay khi được."
 Receive = Callable[[Incoming], Awaitable["Receipt"]]
 
 

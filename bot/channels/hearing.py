@@ -3,24 +3,29 @@
 import asyncio
 import contextlib
 import logging
+import time
 import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bot.channels import Receive
+from bot.pace import Pace
 from handlers.incoming import Incoming
 
 Update = dict[str, Any]
 Understand = Callable[[Update], Incoming | None]
 Thank = Callable[[str], Coroutine[Any, Any, None]]
+Apologise = Callable[[Incoming], Coroutine[Any, Any, None]]
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
 
 
 class Hearing:
-    """`understand` raises one of MALFORMED where an update cannot be read; `thank`, if any, acknowledges a press."""
+    """`understand` raises one of MALFORMED where an update cannot be read; `thank`, if any, acknowledges a press;
+    `apologise` tells a person, once a minute, that their message waits."""
 
-    def __init__(self, understand: Understand, thank: Thank | None, log: logging.Logger) -> None:
-        self.understand, self.thank, self.log = understand, thank, log
+    def __init__(self, understand: Understand, thank: Thank | None, apologise: Apologise, log: logging.Logger) -> None:
+        self.understand, self.thank, self.apologise, self.log = understand, thank, apologise, log
+        self.apologies = Pace(per_minute=1, burst=1, clock=time.monotonic)
         self.tasks: set[asyncio.Task[Any]] = set()
 
     def parse(self, update: Update) -> Incoming | None:
@@ -43,6 +48,8 @@ class Hearing:
             receipt = await receive(incoming)
         except Exception as error:
             self.log.error("message not taken", extra={"action": "receive_failed"} | _where(error))
+            if self.apologies.allows(incoming.address):
+                self._soon(self.apologise(incoming))
             return False
         if incoming.origin and self.thank and not receipt.busy:
             self._soon(self.thank(incoming.origin))

@@ -16,11 +16,11 @@ from aiohttp import web
 from telegram import Bot, BotCommand, InlineKeyboardMarkup
 from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, TelegramError
 
-from bot.channels import Can, ChannelProblem, Edit, NotFetched, Outgoing, Receive, SendError, TryAgain, Unreachable
+from bot.channels import BUSY, Can, ChannelProblem, Edit, NotFetched, Outgoing, Receive, SendError, TryAgain, Unreachable
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.polling import Polling, patiently
-from bot.channels.telegram_client import PATIENCE, Request, Slower
+from bot.channels.telegram_client import PATIENCE, Request, Slower, hush
 from bot.channels.telegram_updates import understood
 from bot.channels.webhook import webhook
 from handlers.incoming import Incoming, Sent
@@ -68,7 +68,7 @@ class Telegram:
             raise ChannelProblem(NOT_ACCEPTED)
         self.only_one = only_one
         self.token, self.public_url, self.secret, self.commands = token, public_url, webhook_secret or "", commands
-        _hush()
+        hush()
         hearing, speaking = self.requests = (Request(PATIENCE), Request(20))
         self.bot = Bot(token, f"{api_url}/bot", f"{api_url}/file/bot", speaking, hearing)
         self.username: str | None = None
@@ -76,7 +76,7 @@ class Telegram:
         self.begun: dict[int, int] = {}  # deliveries of which only so many pieces have arrived
         self.polling: Polling | None = None
         self.loop: asyncio.Task[None] | None = None
-        self.heard = Hearing(understood, None if public_url else self._acknowledge, log)
+        self.heard = Hearing(understood, None if public_url else self._acknowledge, self._apologise, log)
 
     def routes(self, receive: Receive) -> Iterable[web.RouteDef]:
         async def take(update: dict[str, Any]) -> dict[str, Any] | None:
@@ -212,6 +212,15 @@ class Telegram:
         body = orjson.dumps({name: value for name, value in values.items() if value is not None})
         return await self.requests[1].post(f"{self.bot.base_url}/{method}", body)  # type: ignore[arg-type]
 
+    async def _apologise(self, incoming: Incoming) -> None:
+        """The message could not be kept, and comes again by itself; the person should know that it is not lost."""
+        with contextlib.suppress(SendError):
+            async with self._driver():
+                if incoming.origin:
+                    await self._call("answerCallbackQuery", callback_query_id=incoming.origin, text=BUSY)
+                else:
+                    await self._call("sendMessage", chat_id=incoming.address.partition(":")[2], text=BUSY)
+
     async def _say(self, chat: str, piece: Piece, keyboard: Keyboard | None) -> str:
         """Telegram's number of the message."""
         file, text = piece
@@ -283,13 +292,6 @@ class Telegram:
 
     def _reason(self, error: BaseException) -> str:
         return f"{type(error).__name__}: {error}".replace(self.token, "(token)")[:300]
-
-
-def _hush() -> None:
-    """The driver writes addresses with the token in them, and at times what people wrote."""
-    for name, level in (("httpx", logging.WARNING), ("httpcore", logging.WARNING), ("telegram", logging.CRITICAL)):
-        logger = logging.getLogger(name)
-        logger.setLevel(max(logger.level, level))
 
 
 def _keyboard(buttons: Buttons) -> Keyboard | None:

