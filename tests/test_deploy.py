@@ -1,0 +1,41 @@
+"""The examples for an operator: they parse, name real settings and roles, and copy what is there."""
+
+import re
+from configparser import ConfigParser
+from pathlib import Path
+
+import yaml
+
+from bot.app import ROLES
+from bot.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+DEPLOY = ROOT / "docs" / "deploy"
+
+
+def test_the_unit_of_systemd() -> None:
+    unit = ConfigParser(interpolation=None, strict=True)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(DEPLOY / "tro-ly@.service", encoding="utf-8")
+    assert unit["Service"]["ExecStart"].endswith("-m bot run --roles %i")
+    assert int(unit["Service"]["TimeoutStopSec"]) > 10
+    assert unit["Install"]["WantedBy"]
+
+
+def test_the_services_of_compose() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    bots = {name: service for name, service in compose["services"].items() if "build" in service}
+    roles = [role for service in bots.values() for role in service["command"][1].split(",")]
+    assert set(roles) == set(ROLES) and roles.count("web") == 2
+    for service in bots.values():
+        assert {name.lower() for name in service["environment"]} <= set(Settings.model_fields)
+        assert service["build"]["dockerfile"] == "docs/deploy/Dockerfile"
+    assert {volume.partition(":")[0] for service in compose["services"].values() for volume in service["volumes"]} == set(
+        compose["volumes"]
+    )
+
+
+def test_the_image_has_all_packages() -> None:
+    copied = re.findall(r"^COPY (\S+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    assert packages <= set(copied) and all((ROOT / name).exists() for name in copied)
