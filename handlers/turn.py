@@ -17,7 +17,7 @@ from storage.session import Session
 from storage.statements import new
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Button:
     """A label and the named call that it makes."""
 
@@ -25,7 +25,7 @@ class Button:
     token: str
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Say:
     """One thing to be said to one person."""
 

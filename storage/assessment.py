@@ -59,6 +59,14 @@ def _seen_by(holder_id):
 
 
 @query
+def _beside(place_id, title_id, year, birth_year, paper_id, person_id):
+    both = select(Assessment, Person).join(Person, col(Person.id) == col(Assessment.person_id))
+    same = (Assessment.place_id == place_id, Assessment.title_id == title_id, Assessment.year == year)
+    others = (col(Assessment.id) != paper_id, col(Assessment.person_id) != person_id, col(Assessment.round) > 0)
+    return both.where(*same, *others, Person.birth_year == birth_year, Assessment.status != Status.WITHDRAWN)
+
+
+@query
 def _about(title_id, year, subject):
     return select(Assessment).where(Assessment.title_id == title_id, Assessment.year == year, Assessment.subject == subject)
 
@@ -77,12 +85,10 @@ async def paper_about(session: Session, title_id: str, year: int, subject: str) 
     return (await session.exec(_about(title_id, year, subject))).first()
 
 
-async def papers_beside(session: Session, paper: Assessment) -> list[tuple[Assessment, Person]]:
-    """The other papers of the same village, title and year that are or were on their way, with their people."""
-    query = select(Assessment, Person).join(Person, col(Person.id) == col(Assessment.person_id))
-    same = (Assessment.place_id == paper.place_id, Assessment.title_id == paper.title_id, Assessment.year == paper.year)
-    others = (col(Assessment.id) != paper.id, col(Assessment.person_id) != paper.person_id, col(Assessment.round) > 0)
-    return list((await session.exec(query.where(*same, *others, Assessment.status != Status.WITHDRAWN))).all())
+async def papers_beside(session: Session, paper: Assessment, birth_year: int | None) -> list[tuple[Assessment, Person]]:
+    """The other papers of the same village, title and year that are or were on their way, of people born in that year."""
+    same = (paper.place_id, paper.title_id, paper.year, birth_year)
+    return (await session.exec(_beside(*same, paper.id, paper.person_id))).all()
 
 
 async def queue(session: Session, role: str, places: list[int], limit: int = 100) -> list[Assessment]:

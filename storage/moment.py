@@ -28,7 +28,8 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone is not a point in time")
-        return value.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+        known = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return known.isoformat(" ", "microseconds")[:26]
 
     @staticmethod
     def read(stored: str | None) -> datetime | None:

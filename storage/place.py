@@ -46,6 +46,17 @@ def _inside(parent_id):
     return select(Place).where(*within).order_by(col(Place.key), col(Place.id))
 
 
+@query
+def _places_stamp():
+    confirmed = func.count(col(Place.id)).filter(col(Place.confirmed).is_(True))
+    return select(func.count(col(Place.id)), func.max(Place.id), func.count(col(Place.valid_to)), confirmed)
+
+
+@query
+def _names_stamp():
+    return select(func.count(col(PlaceAlias.id)), func.max(PlaceAlias.id))
+
+
 async def by_code(session: Session, code: str) -> Place | None:
     return (await session.exec(_coded(code))).first()
 
@@ -83,8 +94,5 @@ async def villages_under(session: Session, place_id: int) -> list[int]:
 
 async def stamp(session: Session) -> tuple[int, ...]:
     """Another one whenever a place or a name is added, or a place is confirmed or ends: what was read is then out of date."""
-    confirmed = func.count(col(Place.id)).filter(col(Place.confirmed).is_(True))
-    places = select(func.count(col(Place.id)), func.max(Place.id), func.count(col(Place.valid_to)), confirmed)
-    names = select(func.count(col(PlaceAlias.id)), func.max(PlaceAlias.id))
-    numbers = [*(await session.exec(places)).one(), *(await session.exec(names)).one()]
+    numbers = [*(await session.exec(_places_stamp())).one(), *(await session.exec(_names_stamp())).one()]
     return tuple(number or 0 for number in numbers)

@@ -36,8 +36,7 @@ def server() -> Iterator[Any]:
 
 async def stop(server: Any) -> None:
     os.kill(server.get_pid(), signal.SIGQUIT)
-    while server.get_postmaster_info().process.is_running():
-        await asyncio.sleep(0.05)
+    await asyncio.to_thread(server.get_postmaster_info().process.wait, 20)
 
 
 @pytest.mark.parametrize("webhook", [True, False], ids=["webhook", "polling"])

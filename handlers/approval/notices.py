@@ -218,13 +218,9 @@ async def _double(turn: Turn, paper: Assessment) -> Words | None:
     """Another paper of, it seems, the same person: an officer who knows the village can tell."""
     person = await turn.session.get(Person, paper.person_id)
     name = fold((person.full_name if person else None) or "")
-    for other, namesake in await papers_beside(turn.session, paper):
+    for other, namesake in await papers_beside(turn.session, paper, person.birth_year if person else None):
         same_household = not paper.household_id or other.household_id == paper.household_id
-        if (
-            namesake.birth_year == (person.birth_year if person else None)
-            and fold(namesake.full_name or "") == name
-            and same_household
-        ):
+        if fold(namesake.full_name or "") == name and same_household:
             return _("⚠ Trùng tên, năm sinh và thôn với phiếu số {number}.", number=other.id)
     return None
 

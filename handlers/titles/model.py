@@ -102,6 +102,11 @@ class Title(Strict):
         return data
 
     @cached_property
+    def _shown(self) -> dict[tuple[str, str | None], list[Choice]]:
+        """The steps of each question and group, once they have been put together."""
+        return {}
+
+    @cached_property
     def by_id(self) -> dict[str, Question]:
         return {question.id: question for question in self.questions}
 
@@ -111,10 +116,12 @@ class Title(Strict):
 
     def choices(self, question: Question, group: str | None) -> list[Choice]:
         """The steps to choose from, with the examples of the person's group, lowest first."""
-        if question.choices:
-            return question.choices
-        examples = self.wording(question, group).examples
-        return [step.model_copy(update={"example": e}) for step, e in zip(self.ladder, examples, strict=True)]
+        key = (question.id, group)
+        if key not in self._shown:
+            examples = self.wording(question, group).examples
+            shown = [step.model_copy(update={"example": e}) for step, e in zip(self.ladder, examples, strict=not question.choices)]
+            self._shown[key] = question.choices or shown
+        return self._shown[key]
 
     def choice(self, question_id: str, choice_id: str) -> Choice | None:
         steps = self.by_id[question_id].choices or self.ladder
