@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,6 +51,7 @@ class Sender:
         self.named: OrderedDict[tuple[str, str], int] = OrderedDict()
         self.outcomes: list[_Outcome] = []
         self.tasks: set[asyncio.Task[None]] = set()
+        self.lane_tasks: set[asyncio.Task[None]] = set()
         self.places = asyncio.Semaphore(AT_ONCE)
         self.idle = asyncio.Event()
         self.idle.set()
@@ -67,7 +68,9 @@ class Sender:
         lane = self.lanes.get(delivery.address)
         if lane is None:
             self.lanes[delivery.address] = lane = deque()
-            self._start(self._run_lane(delivery.address, lane))
+            running = self._start(self._run_lane(delivery.address, lane))
+            self.lane_tasks.add(running)
+            running.add_done_callback(self.lane_tasks.discard)
         lane.append(delivery)
         self.held[delivery.id or 0] = delivery
 
@@ -126,8 +129,8 @@ class Sender:
         """Waits until everything in hand is sent and noted, at most `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self.tasks or self.outcomes:
-                    await asyncio.gather(*self.tasks)
+                while self.lanes or self.outcomes:
+                    await asyncio.gather(*self.lane_tasks)
                     await self.note_outcomes()
         await self.note_outcomes()
 
@@ -253,10 +256,11 @@ class Sender:
             self.outcomes = batch + self.outcomes
             raise
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)

@@ -28,6 +28,11 @@ async def agreed(turn: Turn, person_id: int) -> Person:
     return person
 
 
+def is_known(person: Person) -> bool:
+    """Whether a paper may be begun: name, year of birth and village are there."""
+    return bool(person.full_name and person.birth_year and person.place_id)
+
+
 def is_child(turn: Turn, person: Person) -> bool:
     """Under 16, as far as is known: a parent speaks, and nothing is published (Luật 91/2025/QH15, Điều 24)."""
     return person.birth_year is not None and turn.year - person.birth_year < CHILD

@@ -4,7 +4,7 @@ import re
 from unicodedata import name
 
 from handlers.account.consent import record
-from handlers.account.guards import CHILD, PUBLISH, agreed, heading, subject, who
+from handlers.account.guards import CHILD, PUBLISH, agreed, heading, is_known, subject, who
 from handlers.account.village import full_name_of
 from handlers.errors import Misheard, Refusal
 from handlers.router import Router
@@ -121,7 +121,7 @@ async def birth_year(turn: Turn, person_id: int, year: int) -> None:
 async def show(turn: Turn) -> None:
     """What is known of the person answered for, and the ways to change it."""
     person = await agreed(turn, (await subject(turn)).id or 0)
-    if not (person.full_name and person.birth_year and person.place_id):
+    if not is_known(person):
         return await go_on(turn, person.id or 0)
     others = await speaks_for(turn.session, turn.me)
     turn.ask(

@@ -10,9 +10,9 @@ from handlers.errors import Misheard, Refusal
 from handlers.router import Router
 from handlers.turn import Turn, button
 from locales import _, join, plain
-from locales.folding import fold
 from storage.household import Household, members_of
 from storage.place import Place, chain, children, stamp
+from storage.places.folding import fold
 from storage.places.kinds import VILLAGE_KINDS, parted
 from storage.places.search import Found, PlaceIndex, is_sure
 from storage.session import Session

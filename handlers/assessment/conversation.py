@@ -1,6 +1,6 @@
 """The talk of a self-assessment: choose a title, then one question a message."""
 
-from handlers.account.guards import agreed, heading, subject, who
+from handlers.account.guards import agreed, heading, is_known, subject, who
 from handlers.assessment.rules import existing, next_question, open_question, own_draft, own_paper, subject_key
 from handlers.errors import Misheard, Refusal
 from handlers.router import Router
@@ -20,7 +20,7 @@ router = Router("assess")
 async def titles(turn: Turn) -> None:
     """Which title to assess oneself for."""
     person = await agreed(turn, (await subject(turn)).id or 0)
-    if not (person.full_name and person.birth_year and person.place_id):
+    if not is_known(person):
         return await turn.go("profile.go_on", person.id or 0)
     turn.ask(
         join([heading(turn, person), _("Mời {you} chọn danh hiệu muốn phấn đấu năm {year}.", year=turn.year)]),
@@ -36,7 +36,7 @@ async def begin(turn: Turn, title_id: str) -> None:
     found = await title_in_force(turn.session, title_id)
     if found is None:
         raise Refusal(_("Danh hiệu này chưa có bộ tiêu chí. {You} gửi /tudanhgia để chọn danh hiệu khác."))
-    if not person.place_id:
+    if not is_known(person):
         return await turn.go("profile.go_on", person.id or 0)
     household = await household_of(turn.session, person.id or 0) if found.title.subject == Subject.FAMILY else None
     if household is None and found.title.subject == Subject.FAMILY:

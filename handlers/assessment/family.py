@@ -1,6 +1,6 @@
 """The household: its head, its village, its counts; no child's name."""
 
-from handlers.account.guards import agreed, subject
+from handlers.account.guards import agreed, is_known, subject
 from handlers.account.profile import read_name
 from handlers.account.village import full_name_of
 from handlers.assessment.rules import may_answer_for
@@ -22,6 +22,8 @@ LARGEST = {"members": 30, "school_age": 15, "in_school": 15}
 @router.page
 async def ask_head(turn: Turn, title_id: str) -> None:
     person = await agreed(turn, (await subject(turn)).id or 0)
+    if not is_known(person):
+        return await turn.go("profile.go_on", person.id or 0)
     turn.ask(
         _("Chủ hộ của gia đình là ai ạ?"),
         button(plain(person.full_name or ""), "family.head_is_me", title_id),
@@ -40,6 +42,8 @@ async def head_is_me(turn: Turn, title_id: str) -> None:
 
 @router.page
 async def ask_head_name(turn: Turn, title_id: str) -> None:
+    if not is_known(person := await agreed(turn, (await subject(turn)).id or 0)):
+        return await turn.go("profile.go_on", person.id or 0)
     turn.ask(
         _("Họ và tên chủ hộ là gì ạ? Ví dụ: Trần Văn Hùng."),
         button(_("Quay lại"), "family.ask_head", title_id),
@@ -162,6 +166,8 @@ async def apart(turn: Turn, household_id: int) -> None:
 async def _found(turn: Turn, head_name: str, is_head: bool) -> None:
     """Founds the household, unless the village has one with that head."""
     person = await agreed(turn, (await subject(turn)).id or 0)
+    if not is_known(person):
+        return await turn.go("profile.go_on", person.id or 0)
     present = await household_of(turn.session, person.id or 0)
     if present is not None:
         return await go_on(turn, present.id or 0)

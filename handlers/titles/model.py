@@ -119,7 +119,8 @@ class Title(Strict):
         key = (question.id, group)
         if key not in self._shown:
             examples = self.wording(question, group).examples
-            shown = [step.model_copy(update={"example": e}) for step, e in zip(self.ladder, examples, strict=not question.choices)]
+            steps = zip(self.ladder, examples, strict=not question.choices)
+            shown = [step.model_copy(update={"example": e}) for step, e in steps]
             self._shown[key] = question.choices or shown
         return self._shown[key]
 

@@ -4,30 +4,34 @@ import re
 import unicodedata
 from functools import lru_cache
 
-# Full words, or a letter that only an abbreviation's full stop or a number may follow ("x. Cẩm Bình", "p5").
 _ABBREVIATIONS = {
-    r"tdp|t\.\s?d\.\s?p": "to dan pho",
-    r"tp|t\.\s?p": "thanh pho",
-    r"tx|t\.\s?x": "thi xa",
-    r"tt|t\.\s?t": "thi tran",
-    r"kp|k\.\s?p": "khu pho",
+    "to_dan_pho": r"(?:tdp|t\.\s?d\.\s?p|t[oổ]\.?\s?dp)(?:\.|\b|(?=\d))",
+    "thanh_pho": r"(?:tp|t\.\s?p)(?:\.|\b|(?=\d))",
+    "thi_xa": r"(?:tx|t\.\s?x)(?:\.|\b|(?=\d))",
+    "thi_tran": r"(?:tt|t\.\s?t|ttr|(?:th\.\s?|t\.?)tr[aấ]n)(?:\.|\b|(?=\d))",
+    "khu_pho": r"(?:kp|k\.\s?p)(?:\.|\b|(?=\d))",
+    # A lone letter is one only before a full stop ("x. Cẩm Bình") or a number ("p5", "x3").
+    "phuong": r"p(?:\.|(?=\d))",
+    "quan": r"q(?:\.|(?=\d))",
+    "xa": r"x\.",
+    "huyen": r"h\.",
+    "xom": r"x(?=\d)",
+    "to": r"t(?=\d)",
+    "khoi": r"k(?=\d)",
 }
-_LETTERS = {"x": "xa", "p": "phuong", "q": "quan", "h": "huyen"}
-_WORDS = re.compile("|".join(rf"(?P<a{n}>\b(?:{short})(?:\.|(?=\d)|\b))" for n, short in enumerate(_ABBREVIATIONS)))
-_LETTER = re.compile(r"\b([xpqh])\.|\b([pq])(?=\d)")
+_ABBREVIATION = re.compile(rf"\b(?:{'|'.join(f'(?P<{words}>{short})' for words, short in _ABBREVIATIONS.items())})")
 _NUMBER_AFTER_WORD = re.compile(r"(?<=[^\W\d_])(?=\d)")
-_LEADING_ZEROS = re.compile(r"\b0+(?=\d)")
+_BEFORE_NUMBER = re.compile(r"\b(?:s[oố] +|0+)+(?=\d)")
 _NOT_A_WORD = re.compile(r"[\W_]+")
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
 
 
 def spell(text: str) -> str:
-    """Lower case with its tone marks; abbreviations of kinds written out, punctuation and "03" made plain."""
+    """Lower case with its tone marks; abbreviations of kinds written out; "03" and "số 3" are "3"."""
     text = unicodedata.normalize("NFC", text).casefold()
-    text = _WORDS.sub(_written_out, text)
-    text = _LETTER.sub(lambda found: f"{_LETTERS[found[1] or found[2]]} ", text)
+    text = _ABBREVIATION.sub(lambda found: str(found.lastgroup).replace("_", " ") + " ", text)
     text = _NOT_A_WORD.sub(" ", text).strip()
-    return _LEADING_ZEROS.sub("", _NUMBER_AFTER_WORD.sub(" ", text))
+    return _BEFORE_NUMBER.sub("", _NUMBER_AFTER_WORD.sub(" ", text))
 
 
 def fold(text: str) -> str:
@@ -37,8 +41,9 @@ def fold(text: str) -> str:
 
 def bare(text: str) -> str:
     """Without tone marks and letters' hats; the words stay as they are."""
-    letters = unicodedata.normalize("NFD", text)
-    return "".join(c for c in letters if not unicodedata.combining(c)).replace("đ", "d")
+    if text.isascii():
+        return text
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)).replace("đ", "d")
 
 
 @lru_cache(maxsize=4096)
@@ -53,7 +58,3 @@ def sound(word: str) -> str:
 def sounds(name: str) -> tuple[str, ...]:
     """A name word by word, for telling “Thôn Đông” from “Thôn Đồng”."""
     return tuple(map(sound, spell(name).split()))
-
-
-def _written_out(found: re.Match[str]) -> str:
-    return list(_ABBREVIATIONS.values())[int(str(found.lastgroup)[1:])] + " "

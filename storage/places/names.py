@@ -1,5 +1,6 @@
 """All names as a tree of words, in which what people type is found in spite of slips of the thumb."""
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,12 +9,17 @@ from typing import Any, NamedTuple
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
+from storage.places.folding import bare
+from storage.places.kinds import LEVELS
+from storage.places.query import telex
+
 SLIPS_PER_WORD = 0.55
 SLIP_INTO_A_WORD = 0.25  # what was typed is a word of names itself
 HEARD_ALIKE = 0.25
-SHORTEST_LONE_WORD = 5  # a name of one shorter word has too many neighbours to forgive a slip
-JOINED_FROM, JOINED_WORDS = 5, 4
+LONGEST_WORD = 7  # letters of a Vietnamese syllable
+JOINED_FROM = 5  # letters
 ALIKE = 84  # per cent of letters in common, where nothing else was found
+_KIND_WORDS = frozenset(word for kind in LEVELS for word in bare(kind).split()) | {"so", "tp", "tx", "tt", "tdp"}
 _HEARD = [(re.compile(pattern), heard) for pattern, heard in (("^gi|^r", "d"), ("^tr", "ch"), ("^s", "x"), ("y$", "i"))]
 _END, _IN_PART = "", "~"  # no word is empty or a tilde
 
@@ -42,6 +48,7 @@ class Names:
             if len(words) > 1:
                 self._joined["".join(words)].append(key)
         self._words = frozenset(vocabulary)
+        self._speech = self._words | _KIND_WORDS
         self._heard: dict[str, list[str]] = defaultdict(list)
         for word in vocabulary:
             self._heard[_heard(word)].append(word)
@@ -52,7 +59,7 @@ class Names:
         near = [self._near(word, shortest) for word in words]
         best: dict[tuple[int, int, str], Span] = {}
         for start in range(len(words)):
-            for span in (*self._walk(near, start), *self._joined_from(words, start)):
+            for span in self._walk(near, start):
                 place = span[:3]
                 if place not in best or span.slips < best[place].slips:
                     best[place] = span
@@ -71,20 +78,28 @@ class Names:
             for name in self._joined[like]
         ]
 
-    def divided(self, word: str, more: frozenset[str]) -> list[str]:
-        """A word typed without spaces as the fewest known words; empty where it is not made of any."""
+    def decoded(self, spelled: str) -> str:
+        """`"tieens"` is `"tiến"`; a word that is known as it stands, or is not known so either, stays."""
+        decoded = telex(spelled) if spelled.isascii() and spelled not in self._speech else spelled
+        return decoded if bare(decoded) in self._speech else spelled
+
+    def divided(self, spelled: str) -> str:
+        """`"cambinh"` is `"cam binh"`; what is not made of known words stays."""
+        word = bare(spelled)
+        if word in self._speech or len(word) != len(spelled):
+            return spelled
+        pieces = self._joined[word][0].split() if word in self._joined else self._pieces(word)
+        ends = itertools.accumulate(map(len, pieces))
+        return " ".join(spelled[start:end] for start, end in itertools.pairwise((0, *ends))) or spelled
+
+    def _pieces(self, word: str) -> list[str]:
+        """The fewest known words that this one is made of; none where it might be a single word with a slip."""
         best: list[list[str] | None] = [[]] + [None] * len(word)
         for end in range(2, len(word) + 1):
-            for start in range(max(0, end - 7), end - 1):
-                head, piece = best[start], word[start:end]
-                if head is not None and (piece in self._words or piece in more):
-                    now = best[end]
-                    if now is None or len(head) + 1 < len(now):
-                        best[end] = [*head, piece]
-        return best[-1] or []
-
-    def knows(self, word: str) -> bool:
-        return word in self._words
+            heads = ((best[start], word[start:end]) for start in range(max(0, end - LONGEST_WORD), end - 1))
+            found = [[*head, piece] for head, piece in heads if head is not None and piece in self._speech]
+            best[end] = min(found, key=len, default=None)
+        return best[-1] or [] if len(word) > LONGEST_WORD else []
 
     def _grow(self, words: Sequence[str]) -> dict[str, Any]:
         node = self._tree
@@ -112,20 +127,11 @@ class Names:
                 if word in node and slips + cost <= SLIPS_PER_WORD * (at - start + 2):
                     waiting.append((node[word], at + 1, slips + cost))
 
-    def _joined_from(self, words: Sequence[str], start: int) -> Iterable[Span]:
-        joined = ""
-        for end in range(start + 1, min(start + JOINED_WORDS, len(words)) + 1):
-            joined += words[end - 1]
-            if len(joined) >= JOINED_FROM and joined in self._joined:
-                for name in self._joined[joined]:
-                    if len(name.split()) != end - start:
-                        yield Span(start, end, name, 0.1)
-
 
 def _ended(node: dict[str, Any], start: int, at: int, slips: float) -> Iterable[Span]:
     if at == start:
         return
-    if _END in node and (at - start > 1 or not slips or len(node[_END]) >= SHORTEST_LONE_WORD):
+    if _END in node:
         yield Span(start, at, node[_END], slips)
     for name in node.get(_IN_PART, ()):
         yield Span(start, at, name, slips, lacking=True)

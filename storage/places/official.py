@@ -1,17 +1,17 @@
 """Loads the official provinces and communes, and the names that people used before 1/7/2025."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import RowMapping, insert, update
-from sqlmodel import col, select
+from sqlalchemy import insert
+from sqlmodel import select
 
 from storage.place import Place, PlaceAlias
 from storage.places.folding import fold
-from storage.places.kinds import parted
+from storage.places.kinds import COMMUNE_KINDS, parted
 from storage.session import Session
 
 OLD_NAMES = Path(__file__).with_name("old_names.tsv")
@@ -44,27 +44,21 @@ class Unit(NamedTuple):
     code: str
     kind: str
     name: str
-    parent: str | None = None
-
-
-@dataclass
-class _Known:
-    """What the database has already."""
-
-    places: dict[str, RowMapping] = field(default_factory=dict)
-    aliases: set[tuple[int, str]] = field(default_factory=set)
+    parent: str = ""
 
 
 async def load(session: Session, province: str | None, now: datetime) -> LoadReport:
     """Brings one province (a code or a name), or all of them, to the official list. Raises UnknownProvince."""
     provinces = _provinces(province)
     communes = _communes({unit.code for unit in provinces})
-    known = await _known(session, {unit.code for unit in (*provinces, *communes)})
     report = LoadReport(len(provinces), len(communes))
-    await _store(session, "province", provinces, known, now, report)
-    await _store(session, "commune", communes, known, now, report)
-    names = _old_names({unit.code: unit for unit in (*provinces, *communes)}, {unit.code: unit for unit in provinces})
-    report.old_names = await _store_old_names(session, names, known, report)
+    ids = await _store(session, "province", provinces, {}, now, report)
+    ids |= await _store(session, "commune", communes, ids, now, report)
+    names = {(ids[code], name) for code, name in _old_names(provinces, communes)}
+    added = await _add_aliases(session, names)
+    report.old_names = len(names)
+    report.added += added
+    report.unchanged += len(names) - added
     return report
 
 
@@ -92,94 +86,58 @@ def _communes(provinces: set[str]) -> list[Unit]:
     from vietnam_provinces import Ward
 
     return [
-        Unit(f"{int(ward.code):05d}", ward.division_type.value, parted(ward.name)[1], province)
+        Unit(f"{int(ward.code):05d}", *parted(ward.name, COMMUNE_KINDS), province)
         for ward in Ward.iter_all()
         if (province := f"{int(ward.province_code):02d}") in provinces
     ]
 
 
-async def _known(session: Session, codes: set[str]) -> _Known:
-    columns = [Place.__table__.c[name] for name in ("id", "code", "kind", "name", "parent_id")]  # type: ignore[attr-defined]
-    names = [column.name for column in columns]
-    rows = (await session.exec(select(*columns).where(col(Place.level) != "village"))).all()
-    places = [dict(zip(names, row, strict=True)) for row in rows]
-    known = _Known({place["code"]: place for place in places if place["code"] in codes})
-    ids = {place["id"] for place in known.places.values()}
-    aliases = (await session.exec(select(PlaceAlias.place_id, PlaceAlias.name))).all() if ids else []
-    known.aliases = {(place_id, name) for place_id, name in aliases if place_id in ids}
-    return known
-
-
-async def _store(session: Session, level: str, units: list[Unit], known: _Known, now: datetime, report: LoadReport) -> None:
-    new = [_row(unit, level, known, now) for unit in units if unit.code not in known.places]
-    changed = [unit for unit in units if unit.code in known.places and _differs(unit, known)]
-    report.added += len(new)
-    report.changed += len(changed)
-    report.unchanged += len(units) - len(new) - len(changed)
-    if new:
-        await session.exec_many(insert(Place), new)
-        added = await _known(session, {row["code"] for row in new})
-        known.places |= added.places
-    if changed:
-        await _rename(session, changed, known)
-
-
-def _row(unit: Unit, level: str, known: _Known, now: datetime) -> dict[str, Any]:
-    parent = known.places[unit.parent]["id"] if unit.parent else None
-    return {
-        "code": unit.code, "level": level, "kind": unit.kind, "name": unit.name, "key": fold(unit.name), "parent_id": parent,
-        "difficult_area": False, "confirmed": True, "valid_from": IN_FORCE, "created_at": now,
-    }  # fmt: skip
-
-
-def _differs(unit: Unit, known: _Known) -> bool:
-    place = known.places[unit.code]
-    parent = known.places[unit.parent]["id"] if unit.parent else None
-    return (place["kind"], place["name"], place["parent_id"]) != (unit.kind, unit.name, parent)
-
-
-async def _rename(session: Session, units: list[Unit], known: _Known) -> None:
-    """The place keeps its id, and people may go on calling it by the name that it had."""
+async def _store(
+    session: Session, level: str, units: list[Unit], parents: Mapping[str, int], now: datetime, report: LoadReport
+) -> dict[str, int]:
+    """Adds the new units and renames those that have another name now; gives the ids of all by code."""
+    known = {place.code: place for place in (await session.exec(select(Place).where(Place.level == level))).all()}
+    new = []
     for unit in units:
-        before = known.places[unit.code]
-        parent = known.places[unit.parent]["id"] if unit.parent else None
-        values = {"kind": unit.kind, "name": unit.name, "key": fold(unit.name), "parent_id": parent}
-        await session.exec(update(Place).where(col(Place.id) == before["id"]).values(**values))
-        await _add_aliases(session, {(before["id"], f"{before['kind']} {before['name']}")} - known.aliases)
+        wanted = {"kind": unit.kind, "name": unit.name, "key": fold(unit.name), "parent_id": parents.get(unit.parent)}
+        if (place := known.get(unit.code)) is None:
+            new.append({
+                "code": unit.code, "level": level, **wanted, "difficult_area": False, "confirmed": True,
+                "valid_from": IN_FORCE, "created_at": now,
+            })  # fmt: skip
+        elif (place.kind, place.name, place.parent_id) != (unit.kind, unit.name, wanted["parent_id"]):
+            # The place keeps its id, and people may go on calling it by the name that it had.
+            await _add_aliases(session, {(place.id or 0, f"{place.kind} {place.name}")})
+            place.sqlmodel_update(wanted)
+            report.changed += 1
+        else:
+            report.unchanged += 1
+    report.added += len(new)
+    await session.exec_many(insert(Place), new)
+    return dict((await session.exec(select(Place.code, Place.id).where(Place.level == level))).all())
 
 
-def _old_names(wanted: dict[str, Unit], provinces: dict[str, Unit]) -> Iterator[tuple[str, str]]:
+def _old_names(provinces: list[Unit], communes: list[Unit]) -> Iterator[tuple[str, str]]:
     """(code, old name); a commune's with the district that it lay in, and the province where that has another name now."""
-    lines = OLD_NAMES.read_text(encoding="utf-8").splitlines()[1:]
-    for line in lines:
-        code, commune, district, province = line.split("\t")
-        if (unit := wanted.get(code)) is None:
-            continue
-        names = [commune, district]
-        if parted(province)[1] != provinces[unit.parent or ""].name:
-            names.append(province)
-            yield unit.parent or "", _lower_kind(province)
-        yield code, ", ".join(map(_lower_kind, names))
+    province_of = {commune.code: commune.parent for commune in communes}
+    names = {province.code: province.name for province in provinces}
+    for line in OLD_NAMES.read_text(encoding="utf-8").splitlines()[1:]:
+        code, *old = line.split("\t")
+        if code in province_of:
+            commune, district, province = (f"{kind} {name}".strip() for kind, name in map(parted, old))
+            if parted(province)[1] == names[province_of[code]]:
+                yield code, f"{commune}, {district}"
+            else:
+                yield code, f"{commune}, {district}, {province}"
+                yield province_of[code], province
 
 
-def _lower_kind(name: str) -> str:
-    kind, rest = parted(name)
-    return f"{kind} {rest}".strip()
-
-
-async def _store_old_names(session: Session, names: Iterable[tuple[str, str]], known: _Known, report: LoadReport) -> int:
-    wanted = {(known.places[code]["id"], name) for code, name in names}
-    missing = wanted - known.aliases
-    report.added += len(missing)
-    report.unchanged += len(wanted) - len(missing)
-    await _add_aliases(session, missing)
-    return len(wanted)
-
-
-async def _add_aliases(session: Session, aliases: set[tuple[int, str]]) -> None:
-    if not aliases:
-        return
-    rows = [
-        {"place_id": place_id, "name": name, "key": fold(parted(name.partition(",")[0])[1])} for place_id, name in sorted(aliases)
+async def _add_aliases(session: Session, wanted: set[tuple[int, str]]) -> int:
+    """Adds those that are new; gives their number."""
+    known = {(place_id, name) for place_id, name in (await session.exec(select(PlaceAlias.place_id, PlaceAlias.name))).all()}
+    missing = [
+        {"place_id": place_id, "name": name, "key": fold(parted(name.partition(",")[0])[1])}
+        for place_id, name in sorted(wanted - known)
     ]
-    await session.exec_many(insert(PlaceAlias), rows)
+    await session.exec_many(insert(PlaceAlias), missing)
+    return len(missing)

@@ -8,21 +8,21 @@ from typing import NamedTuple
 from sqlmodel import col, select
 
 from storage.place import Place, PlaceAlias
-from storage.places.folding import bare, fold
-from storage.places.kinds import LEVELS, VILLAGE_KINDS, parted
+from storage.places.folding import fold
+from storage.places.kinds import VILLAGE_KINDS, parted
 from storage.places.names import Names, Span
-from storage.places.typed import Typed, from_words, read, with_names
-from storage.places.weighing import Match, Meaning, Scale, match
+from storage.places.query import Query, readings, split, with_names
+from storage.places.scoring import Match, Meaning, Scorer, match
 from storage.session import Session
 
 WEAKEST, BEHIND_THE_BEST = 60.0, 30.0  # a worse result, or one so far behind, would only confuse
 GOOD, SURE, AHEAD = 85.0, 80.0, 6.0
 WHOLE_DISTRICT, SMALL_SHARE = 20.0, 8.0
-PLAIN = 5.0  # a name without a slip
+LONGEST = 120  # letters; of a longer text its beginning, or else its end, is read
 ADDRESS = 10  # words; a longer text is a story, in which far-fetched names would be found only
-LONG_WORD = 8  # no Vietnamese syllable has so many letters: words typed without spaces
+Results = dict[int, tuple[float, Match]]  # of each place its points, and by which name
+PLAIN = 5.0  # the cost of a name without a slip
 _ORDER = {"province": 0, "commune": 1, "village": 2}
-_KIND_WORDS = frozenset(word for kind in LEVELS for word in bare(kind).split())
 
 
 @dataclass(frozen=True)
@@ -86,95 +86,82 @@ class PlaceIndex:
 
     def find(self, words: str, within: int | None = None, level: str | None = None, limit: int = 6) -> list[Found]:
         """The places that may be meant, best first; `within` a place, of one `level` (province, commune, village)."""
-        typed = self._parted(read(words))
-        if not typed.words:
-            return []
-        results: list[tuple[float, Match]] = []
-        for spans in self._attempts(typed):
+        found = self._find(words[:LONGEST], within, level, limit)
+        return found if found or len(words) <= LONGEST else self._find(words[-LONGEST:], within, level, limit)
+
+    def _find(self, words: str, within: int | None, level: str | None, limit: int) -> list[Found]:
+        typed = split(words)
+        best: Results = {}
+        for spelled in dict.fromkeys((tuple(typed), tuple(map(self._names.decoded, typed)))):
+            for query in readings(split(" ".join(map(self._names.divided, spelled)))):
+                for place, result in self._results(query, within, level).items():
+                    best[place] = max(best.get(place, result), result)
+        top = max(best.values(), default=(0.0,))[0]
+        results = sorted((one for one in best.values() if one[0] >= top - BEHIND_THE_BEST), key=self._rank)
+        return self._shown(results[:limit])
+
+    def _results(self, query: Query, within: int | None, level: str | None) -> Results:
+        results: Results = {}
+        for spans in self._attempts(query):
             exact = [(span.start, span.end) for span in spans if not span.slips and not span.lacking]
-            results = self._weigh(with_names(typed, exact), spans, within, level)
-            if results and results[0][0] >= GOOD:
+            results = self._weigh(with_names(query, exact), spans, within, level)
+            if any(score >= GOOD for score, _ in results.values()):
                 break
-        return self._shown(results, limit)
+        return results
 
-    def _attempts(self, typed: Typed) -> Iterator[list[Span]]:
+    def _attempts(self, query: Query) -> Iterator[list[Span]]:
         """Ever more forgiving: slips in longer words, in words of two letters also, and whatever looks alike."""
-        yield self._names.spans(typed.words)
-        if typed.content.bit_count() > ADDRESS:
+        yield self._names.spans(query.words)
+        if query.content.bit_count() > ADDRESS:
             return
-        forgiving = self._names.spans(typed.words, shortest=2)
+        forgiving = self._names.spans(query.words, shortest=2)
         yield forgiving
-        if typed.content:
-            yield [*forgiving, *self._names.alike(typed.words)]
+        if query.content:
+            yield [*forgiving, *self._names.alike(query.words)]
 
-    def _parted(self, typed: Typed) -> Typed:
-        """Words typed without spaces are taken apart."""
-        if not any(len(word) >= LONG_WORD for word in typed.words):
-            return typed
-        return from_words([piece for pair in zip(typed.words, typed.spelled, strict=True) for piece in self._pieces(*pair)])
-
-    def _pieces(self, word: str, spelled: str) -> Iterator[str]:
-        pieces = self._names.divided(word, _KIND_WORDS) if len(word) >= LONG_WORD and len(word) == len(spelled) else []
-        at = 0
-        for piece in pieces or [word]:
-            yield spelled[at : at + len(piece)] if pieces else spelled
-            at += len(piece)
-
-    def _weigh(self, typed: Typed, spans: Sequence[Span], within: int | None, level: str | None) -> list[tuple[float, Match]]:
-        """The candidates with their points, best first."""
+    def _weigh(self, query: Query, spans: Sequence[Span], within: int | None, level: str | None) -> Results:
+        """Every candidate at its best."""
         named: dict[int, list[Match]] = defaultdict(list)
+        lay_in, in_province = defaultdict(list), defaultdict(list)
+        candidates: list[Match] = []
         for span in spans:
             for meaning in self._meanings.get(span.name, ()):
-                if one := match(typed, span, meaning):
+                if one := match(query, span, meaning):
                     named[meaning.place].append(one)
-        districts = [
-            (district, one)
-            for span in spans
-            for district in self._by_district.get(span.name, ())
-            if (one := match(typed, span, district.meaning))
-        ]
-        best: dict[int, tuple[float, Match]] = {}
-        for score, one in self._scored(typed, named, districts, within, level):
-            place = one.meaning.place
-            if score >= WEAKEST and (place not in best or score > best[place][0]):
-                best[place] = (score, one)
-        top = max((score for score, _ in best.values()), default=0.0)
-        return sorted((result for result in best.values() if result[0] >= top - BEHIND_THE_BEST), key=self._rank)
-
-    def _scored(
-        self,
-        typed: Typed,
-        named: dict[int, list[Match]],
-        districts: list[tuple[_District, Match]],
-        within: int | None,
-        level: str | None,
-    ) -> Iterator[tuple[float, Match]]:
-        lay_in, in_province = defaultdict(list), defaultdict(list)
-        for district, one in districts:
-            in_province[district.province].append(one)
-            for commune in district.communes:
-                lay_in[commune].append(one)
-        scale = Scale(typed, in_province, narrowed=within is not None)
-        whole = self._whole_districts(districts) if level != "village" else ()
-        for one in (*(one for matches in named.values() for one in matches), *whole):
+                    candidates.append(one)
+            for district in self._by_district.get(span.name, ()):
+                if one := match(query, span, district.meaning):
+                    in_province[district.province].append(one)
+                    for commune in district.communes:
+                        lay_in[commune].append(one)
+                    candidates += self._whole_district(district, one)
+        scorer = Scorer(query, in_province)
+        results: Results = {}
+        last_resort: Results = {}
+        for one in candidates:
             place = one.meaning.place
             if level not in (None, one.meaning.level) or not self._lies_in(place, within):
                 continue
             commune, province = self._around(place)
-            # A commune may be said twice: by its old name and by its new one.
             names = named.get(commune, ())
-            around = [names] if one.meaning.level == "village" else []
-            around += [[name for name in names if name.cost < PLAIN], lay_in.get(commune, ()), named.get(province, ())]
-            yield scale.score(one, province, around), one
+            again = [name for name in names if name.cost < PLAIN]  # a commune may be said by its old name and by its new one
+            village = one.meaning.level == "village"
+            around = (names if village else (), again, lay_in.get(commune, ()), named.get(province, ()))
+            score = scorer.score(one, province, around)
+            if score >= WEAKEST and (place not in results or score > results[place][0]):
+                results[place] = score, one
+            elif one.cost >= WHOLE_DISTRICT and "district" in query.levels_at(one.start):
+                last_resort[place] = WEAKEST - one.cost, one
+        return results or last_resort
 
-    def _whole_districts(self, districts: list[tuple[_District, Match]]) -> Iterator[Match]:
+    def _whole_district(self, district: _District, named: Match) -> Iterator[Match]:
         """The communes of a district that was named alone: the one that has its name, then those with most of its land."""
-        for district, named in districts:
-            largest = max(district.communes.values())
-            for commune, count in district.communes.items():
-                smaller = 0.0 if self._places[commune].name == district.meaning.name else 1 + SMALL_SHARE * (1 - count / largest)
-                meaning = Meaning(commune, "commune", district.meaning.kind, district.meaning.name)
-                yield Match(named.start, named.end, named.cost + WHOLE_DISTRICT + smaller, meaning)
+        _, _, kind, name, _ = district.meaning
+        largest = max(district.communes.values())
+        for commune, count in district.communes.items():
+            smaller = 0.0 if self._places[commune].name == name else 1 + SMALL_SHARE * (1 - count / largest)
+            cost = named.cost + WHOLE_DISTRICT + smaller
+            yield Match(named.start, named.end, cost, Meaning(commune, "commune", kind, name))
 
     def _around(self, place_id: int) -> tuple[int, int]:
         """The commune and the province that a place lies in, or is."""
@@ -190,11 +177,10 @@ class PlaceIndex:
         place = self._places[one.meaning.place]
         return -round(score, 1), _ORDER[place.level], place.key, one.meaning.place
 
-    def _shown(self, results: list[tuple[float, Match]], limit: int) -> list[Found]:
-        shown = results[:limit]
-        labels = [self._label(one.meaning.place) for _, one in shown]
+    def _shown(self, results: list[tuple[float, Match]]) -> list[Found]:
+        labels = [self._label(one.meaning.place) for _, one in results]
         found = []
-        for label, (score, one) in zip(labels, shown, strict=True):
+        for label, (score, one) in zip(labels, results, strict=True):
             place_id, parent = one.meaning.place, self._places[one.meaning.place].parent
             label = label if labels.count(label) == 1 else self._label(place_id, whole=True)
             former = f"{one.meaning.kind} {one.meaning.name}" if one.meaning.former else None

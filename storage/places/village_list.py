@@ -93,24 +93,17 @@ def _tidy(cell: str) -> str:
 def _columns(number: int, header: list[str]) -> list[str]:
     while header and not header[-1]:
         header = header[:-1]
-    columns = [_column(number, name) for name in header]
-    for column in columns:
-        if columns.count(column) > 1:
-            raise Fault(number, f"two columns mean the same: {' and '.join(_named(header, columns, column))}")
+    columns: dict[str, str] = {}
+    for name in header:
+        column = next((column for column, names in COLUMNS.items() if fold(name) in names), "")
+        if not column:
+            raise Fault(number, f"unknown column “{name}”; known are xã, tỉnh, thôn, tên khác, khó khăn")
+        if column in columns:
+            raise Fault(number, f"two columns mean the same: “{columns[column]}” and “{name}”")
+        columns[column] = name
     if missing := [name for column, name in NEEDED.items() if column not in columns]:
         raise Fault(number, f"the header has no column {' and no column '.join(missing)}")
-    return columns
-
-
-def _column(number: int, name: str) -> str:
-    for column, names in COLUMNS.items():
-        if fold(name) in names:
-            return column
-    raise Fault(number, f"unknown column “{name}”; known are xã, tỉnh, thôn, tên khác, khó khăn")
-
-
-def _named(header: list[str], columns: list[str], column: str) -> list[str]:
-    return [f"“{name}”" for name, one in zip(header, columns, strict=True) if one == column]
+    return list(columns)
 
 
 def _line(number: int, cells: list[str], columns: list[str]) -> Line:

@@ -51,14 +51,14 @@ async def read_villages(path: Path, session: Session) -> tuple[list[VillageRow],
     seen: dict[Identity, list[tuple[str, int]]] = defaultdict(list)
     for line in lines:
         try:
-            row = _row(line, communes)
-            _check_new(line, row, seen[_likeness(row)])
+            row = _row(line, communes.named(line))
+            _check_new(line, row, seen[row.commune_id, row.kind, fold(row.name)])
             rows.append(row)
         except Fault as fault:
             faults.append(fault)
     if faults:
         return [], [f"{path.name}:{fault.line}: {fault}" for fault in sorted(faults, key=lambda fault: fault.line)]
-    return await _with_codes(session, rows, communes), []
+    return await _with_codes(session, rows), []
 
 
 async def import_villages(session: Session, rows: Sequence[VillageRow], now: datetime) -> ImportReport:
@@ -67,7 +67,7 @@ async def import_villages(session: Session, rows: Sequence[VillageRow], now: dat
     new = {row.code: _new(row, now) for row in rows if row.code not in known}
     session.add_all(new.values())
     await session.flush()
-    aliases = await _aliases(session, {village.id or 0 for village in known.values()})
+    aliases = set((await session.exec(select(PlaceAlias.place_id, PlaceAlias.name))).all())
     report = ImportReport()
     for row in rows:
         village = new.get(row.code) or known[row.code]
@@ -79,14 +79,13 @@ async def import_villages(session: Session, rows: Sequence[VillageRow], now: dat
     return report
 
 
-def _row(line: Line, communes: Communes) -> VillageRow:
-    commune = communes.named(line)
+def _row(line: Line, commune: Place) -> VillageRow:
     kind, name = parted(line.village, VILLAGE_KINDS)
     if not kind and fold(name) in {fold(one) for one in VILLAGE_KINDS}:
         raise Fault(line.number, f"“{line.village}” is a kind of village without a name")
     kind = kind or USUAL_KIND.get(commune.kind, "thôn")
     aliases = tuple(alias for alias in line.aliases if parted(alias, VILLAGE_KINDS) not in ((kind, name), ("", name)))
-    return VillageRow("", commune.id, kind, name, aliases, line.difficult)
+    return VillageRow(commune.code, commune.id or 0, kind, name, aliases, line.difficult)
 
 
 def _check_new(line: Line, row: VillageRow, alike: list[tuple[str, int]]) -> None:
@@ -98,24 +97,21 @@ def _check_new(line: Line, row: VillageRow, alike: list[tuple[str, int]]) -> Non
     alike.append((spelled, line.number))
 
 
-async def _with_codes(session: Session, rows: list[VillageRow], communes: Communes) -> list[VillageRow]:
-    """A village that is known keeps its code; the others get the next numbers."""
+async def _with_codes(session: Session, rows: list[VillageRow]) -> list[VillageRow]:
+    """A village that is known keeps its code; the others get the next numbers behind their commune's."""
     known = await _villages(session, {row.commune_id for row in rows})
-    codes = {_identity(one.parent_id or 0, one.kind, one.name): one.code for one in known if one.valid_to is None}
-    wanted = [_identity(row.commune_id, row.kind, row.name) for row in rows]
+    codes = {(one.parent_id or 0, one.kind, _spelled(one.name)): one.code for one in known if one.valid_to is None}
+    wanted = [(row.commune_id, row.kind, _spelled(row.name)) for row in rows]
     codes |= _renamed(codes, wanted)
     last: dict[int, int] = defaultdict(int)
     for village in known:
         if found := _NUMBER.search(village.code):
             last[village.parent_id or 0] = max(last[village.parent_id or 0], int(found[1]))
-    coded = []
     for row, identity in zip(rows, wanted, strict=True):
-        code = codes.get(identity)
-        if code is None:
+        if identity not in codes:
             last[row.commune_id] += 1
-            code = f"{communes.code(row.commune_id)}-{last[row.commune_id]:03d}"
-        coded.append(replace(row, code=code))
-    return coded
+            codes[identity] = f"{row.code}-{last[row.commune_id]:03d}"
+    return [replace(row, code=codes[identity]) for row, identity in zip(rows, wanted, strict=True)]
 
 
 def _renamed(codes: dict[Identity, str], wanted: list[Identity]) -> dict[Identity, str]:
@@ -129,14 +125,6 @@ def _renamed(codes: dict[Identity, str], wanted: list[Identity]) -> dict[Identit
     return {new[0]: spare[name][0] for name, new in open_.items() if len(new) == len(spare[name]) == 1}
 
 
-def _identity(commune_id: int, kind: str, name: str) -> Identity:
-    return commune_id, kind, _spelled(name)
-
-
-def _likeness(row: VillageRow) -> Identity:
-    return row.commune_id, row.kind, fold(row.name)
-
-
 def _spelled(name: str) -> str:
     return " ".join(sounds(name))
 
@@ -144,11 +132,6 @@ def _spelled(name: str) -> str:
 async def _villages(session: Session, communes: set[int]) -> list[Place]:
     query = select(Place).where(Place.level == "village", col(Place.parent_id).in_(communes))
     return list((await session.exec(query)).all())
-
-
-async def _aliases(session: Session, villages: set[int]) -> set[tuple[int, str]]:
-    rows = await session.exec(select(PlaceAlias.place_id, PlaceAlias.name))
-    return {(place_id, name) for place_id, name in rows.all() if place_id in villages}
 
 
 def _new(row: VillageRow, now: datetime) -> Place:
