@@ -15,7 +15,6 @@ from tests.benchmarks.servers import Server
 from tests.channels.telegram_api import TOKEN
 
 AGREE = ["[Bắt đầu]", "[Đồng ý]", "[Đồng ý]", "[Đồng ý]"]
-WHO = ["[bác]", "Nguyễn Thị Lan", "1954", "trung tien cam binh", "[Đúng]", "[Công dân học tập]", "[Người dân trong xã]"]
 ANSWERS = ["[Thường xuyên (8 điểm)]", "[Chưa có, câu tiếp theo]"] * 10
 ENDING = ["[Xem kết quả]", "[Gửi cho chi hội]"]
 
@@ -31,9 +30,21 @@ class Citizen:
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def full_talk(number: int, bare: bool) -> Citizen:
+def full_talk(number: int, bare: bool) -> list[Citizen]:
     """The whole self-assessment, from the greeting to the submission."""
-    return Citizen(number, ["xin chào", *AGREE, *WHO, *ANSWERS, *ENDING], bare)
+    return [Citizen(number, ["xin chào", *AGREE, *who(number), *ANSWERS, *ENDING], bare)]
+
+
+def answers(number: int, bare: bool) -> list[Citizen]:
+    """What happens a million times: a citizen who stands at the first question, and then taps through all of them."""
+    ready = Citizen(number, [] if bare else ["xin chào", *AGREE, *who(number)], bare)
+    return [ready, Citizen(number, ANSWERS, bare, ready.buttons)]
+
+
+def who(number: int) -> list[str]:
+    """No two citizens have the same name and year of birth."""
+    name = f"Nguyễn Thị {'ABCDEGHKLM'[number % 10]}n {'BCDGHKLMNT'[number // 10 % 10]}a"
+    return ["[bác]", name, str(1940 + number % 60), "trung tien cam binh", "[Đúng]", "[Công dân học tập]", "[Người dân trong xã]"]
 
 
 def newcomers(number: int) -> Citizen:
