@@ -22,7 +22,7 @@ from locales import Reader, Words, _, join
 from locales.catalogue import languages
 from storage.conversation import Conversation
 from storage.database import Database
-from storage.delivery import Delivery, delivered_as
+from storage.delivery import Delivery, delivered_as, newest_to
 from storage.files import LARGEST, FileStore, NotReadable
 from storage.heard import Mishap, mark_heard, was_heard
 from storage.person import addressed, newcomer, speaker
@@ -114,6 +114,7 @@ class Intake:
         now = self.now()
         known = await speaker(session, incoming.address)
         pressed = await self._pressed(session, incoming) if known else None
+        newest = await newest_to(session, incoming.address) if pressed else None
         if not await mark_heard(session, incoming.key, incoming.address, now, await self._line(session, incoming, pressed)):
             return None
         address, person, conversation = known or (*await newcomer(session, incoming.address, now, _language(incoming)), None)
@@ -123,7 +124,7 @@ class Intake:
         address.last_heard_at, address.unreachable_since = now, None
         idle, conversation.updated_at = now - conversation.updated_at, now
         turn = Turn(session, address, person, conversation, incoming, now, self.router.run, self.association, idle)
-        turn.pressed = pressed
+        turn.pressed, turn.newest = pressed, newest
         return turn
 
     async def _pressed(self, session: Session, incoming: Incoming) -> int | None:

@@ -18,7 +18,7 @@ LEASE = timedelta(seconds=10)
 async def write(turn: Turn) -> list[Delivery]:
     """Adds the turn's deliveries to its transaction, claimed for this process, and remembers what was offered."""
     written = []
-    for say in turn.out:
+    for say in _joined(turn):
         if delivery := await _delivery(turn, say):
             turn.session.add(delivery)
             written.append((say, delivery))
@@ -29,6 +29,22 @@ async def write(turn: Turn) -> list[Delivery]:
     return [delivery for _say, delivery in written]
 
 
+def _joined(turn: Turn) -> list[Say]:
+    """What became of the question whose button was pressed travels with what is said next to the same person."""
+    line = next((say for say in turn.out if say.settles and say.edits == turn.pressed), None)
+    following = next((say for say in turn.out if say.person_id == turn.me and say.edits is None), None)
+    if line is None or following is None:
+        return turn.out
+    following.settled = line.text
+    return [following if say is line else say for say in turn.out if say is not following]
+
+
+def _in_place(turn: Turn, say: Say) -> bool:
+    """Whether the message that was pressed may become this one: nothing was said below it, and nothing else is."""
+    alone = all(other is say or other.person_id != turn.me or other.edits for other in turn.out)
+    return say.settled is not None and say.question and alone and turn.pressed == turn.newest
+
+
 async def _delivery(turn: Turn, say: Say) -> Delivery | None:
     reader = turn.person if say.person_id == turn.me else await turn.session.get(Person, say.person_id)
     address = await _address(turn, say)
@@ -37,7 +53,8 @@ async def _delivery(turn: Turn, say: Say) -> Delivery | None:
         return None
     return new(
         Delivery, address=address, person_id=say.person_id, edits=say.edits, about=say.about, round=say.round,
-        fate=Fate.CLAIMED, claimed_until=turn.now + LEASE, not_before=turn.now, created_at=turn.now, **_body(say, reader),
+        fate=Fate.CLAIMED, claimed_until=turn.now + LEASE, not_before=turn.now, created_at=turn.now,
+        settles=turn.pressed if say.settled else None, in_place=_in_place(turn, say), **_body(say, reader),
     )  # fmt: skip
 
 
@@ -56,6 +73,7 @@ def _body(say: Say, person: Person) -> dict[str, Any]:
     attached = say.attachment
     return {
         "text": say.text.render(reader) if say.text else None,
+        "settled": say.settled.render(reader) if say.settled else None,
         "buttons": [[[button.label.render(reader), button.token] for button in row] for row in say.rows],
         "attachment": {"sha256": attached.sha256, "media_type": attached.media_type, "name": attached.name} if attached else None,
     }

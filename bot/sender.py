@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import update
 from sqlmodel import col
 
-from bot.channels import Attachment, Channel, Edit, Outgoing, SendError, TryAgain, Unreachable
+from bot.channels import Attachment, Buttons, Channel, Edit, NotThere, Outgoing, SendError, TryAgain, Unreachable
+from bot.channels.cutting import units
 from bot.metrics import Metrics
 from bot.outbox import LEASE
 from storage.database import Database, DatabaseAway
@@ -167,13 +168,28 @@ class Sender:
         if channel is None:
             raise TryAgain(f"the channel {kind} is not running", 60)
         buttons = tuple(tuple((label, token) for label, token in row) for row in delivery.buttons)
-        if delivery.edits is None:
-            attachment = await asyncio.to_thread(self._attachment, delivery) if delivery.attachment else None
-            return await channel.send(Outgoing(chat, delivery.id or 0, delivery.text or "", buttons, attachment))
-        name = await self._name_of(delivery.edits)
+        if delivery.edits is not None:
+            return await self._change(channel, delivery.edits, chat, delivery.text, buttons)
+        if delivery.settles is not None:
+            whole = f"{delivery.settled}\n\n{delivery.text}"
+            if delivery.in_place and channel.can.in_place and units(whole) <= channel.can.text_limit:
+                if name := await self._change(channel, delivery.settles, chat, whole, buttons):
+                    return name
+            else:
+                await self._change(channel, delivery.settles, chat, delivery.settled, ())
+        attachment = await asyncio.to_thread(self._attachment, delivery) if delivery.attachment else None
+        return await channel.send(Outgoing(chat, delivery.id or 0, delivery.text or "", buttons, attachment))
+
+    async def _change(self, channel: Channel, changed: int, chat: str, text: str | None, buttons: Buttons) -> str | None:
+        """The platform's name for the changed message; None where there is none to be changed."""
+        name = await self._name_of(changed)
         if name is None or not channel.can.edits:
             return None
-        await channel.edit(Edit(chat, delivery.edits, name, delivery.text, buttons))
+        try:
+            await channel.edit(Edit(chat, changed, name, text, buttons))
+        except NotThere as gone:
+            log.debug("nothing to edit", extra={"action": "edit_idle", "delivery": changed, "reason": str(gone)})
+            return None
         return name
 
     def _attachment(self, delivery: Delivery) -> Attachment:
@@ -224,10 +240,12 @@ class Sender:
         self.metrics.sends.labels(delivery.address.partition(":")[0], str(values["fate"])).inc()
         if name := values.get("message_id"):
             self.names[delivery.id] = name
-            # An edit does not make the message its own.
-            self.named.setdefault((delivery.address, name), delivery.id)
+            # A change does not make the message its own; a message that became another question is that one now.
+            if delivery.edits is None:
+                self.named[delivery.address, name] = delivery.id
             if len(self.names) > REMEMBERED:
                 self.names.popitem(last=False)
+            if len(self.named) > REMEMBERED:
                 self.named.popitem(last=False)
         if not self.outcomes:
             self._start(self._note_soon())

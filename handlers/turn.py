@@ -35,6 +35,8 @@ class Say:
     attachment: StoredFile | None = None
     question: bool = False  # the answer is expected next
     edits: int | None = None  # a delivery whose message changes
+    settles: bool = False  # … because it was answered: its text is what stays of it
+    settled: Words | None = None  # what stays of the question that was answered by the press
     about: int | None = None
     round: int | None = None
 
@@ -57,6 +59,7 @@ class Turn:
     association: str  # in whose name the bot speaks
     idle: timedelta = timedelta()  # how long the person was silent
     pressed: int | None = None  # the delivery whose button was pressed
+    newest: int | None = None  # the last delivery at this address
     page: str | None = None  # the page that is being shown
     out: list[Say] = field(default_factory=list)
 
@@ -89,7 +92,7 @@ class Turn:
         answered = self.pressed or self.conversation.asked
         if answered is None or any(say.edits == answered for say in self.out):
             return
-        self.out.append(Say(self.me, text, edits=answered))
+        self.out.append(Say(self.me, text, edits=answered, settles=True))
         if answered == self.conversation.asked:
             self.conversation.asked = None
 

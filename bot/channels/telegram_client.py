@@ -10,11 +10,15 @@ from typing import Any
 
 import aiohttp
 import orjson
-from telegram.error import NetworkError, TelegramError, TimedOut
+from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
+from bot.channels import SendError, TryAgain, Unreachable
+
+log = logging.getLogger("bot.telegram")
 PATIENCE = 10  # seconds for a connection
 CONNECTIONS = 256
+NOT_ACCEPTED = "TELEGRAM_BOT_TOKEN: Telegram does not accept this token"
 JSON = {"Content-Type": "application/json"}
 
 
@@ -90,6 +94,30 @@ def _seconds(payload: bytes) -> float:
         return float(json.loads(payload)["parameters"]["retry_after"])
     except (ValueError, KeyError, TypeError):
         return 5
+
+
+def fate(error: TelegramError, token: str) -> SendError:
+    """What becomes of the message that Telegram did not take."""
+    why = reason(error, token)
+    match error:
+        case Slower():
+            return TryAgain(why, error.after)
+        case Forbidden():
+            return Unreachable(why)
+        case InvalidToken():
+            log.error(NOT_ACCEPTED, extra={"action": "token_refused"})
+            return SendError(why)
+        # BadRequest is a NetworkError: it must come before what is tried again.
+        case BadRequest() if "chat not found" in why.lower():
+            return Unreachable(why)
+        case BadRequest() | ChatMigrated():
+            return SendError(why)
+    return TryAgain(why, 5)
+
+
+def reason(error: BaseException, token: str) -> str:
+    """The error in a line, without the token."""
+    return f"{type(error).__name__}: {error}".replace(token, "(token)")[:300]
 
 
 def hush() -> None:

@@ -15,17 +15,17 @@ MOST_LINES = 300  # of the bot's, on a page that opens anew
 async def lines_of(session: Session, seats: Seats, address: str, after: int) -> list[dict[str, Any]]:
     """The frames for a page that has shown everything up to delivery `after`; 0 means an empty page."""
     sent = await history(session, address, after or await before_the_latest(session, address, MOST_LINES))
+    frames = [frame for row in sent for frame in _frames(seats, row)]
     if after:
-        return [_edit(row) if row.edits else _bot_line(seats, row) for row in sent]
-    shown = {row.id: _bot_line(seats, row) for row in sent if row.edits is None}
-    for change in sent:
-        if change.edits in shown:
-            line = shown[change.edits]
-            line |= {"text": change.text or line["text"], "buttons": _buttons(change)}
+        return frames
+    shown = {frame["id"]: frame for frame in frames if frame["type"] == "line"}
+    for change in frames:
+        if change["type"] == "edit" and (line := shown.get(change["id"])):
+            line |= {"text": change["text"] or line["text"], "buttons": change["buttons"]}
     own = [_own_line(seats, row) for row in await lines_heard(session, address, MOST_LINES)]
     # One turn's own words come before the answers to them, though both bear its time.
-    frames = [*((line["at"], 0, line) for line in own), *((line["at"], 1, line) for line in shown.values())]
-    return [line for _at, _rank, line in sorted(frames, key=lambda frame: frame[:2])]
+    lines = [*((line["at"], 0, line) for line in own), *((line["at"], 1, line) for line in shown.values())]
+    return [line for _at, _rank, line in sorted(lines, key=lambda line: line[:2])]
 
 
 def attached(seats: Seats, sha256: str, media_type: str, name: str | None) -> dict[str, Any]:
@@ -34,6 +34,13 @@ def attached(seats: Seats, sha256: str, media_type: str, name: str | None) -> di
     if media_type in DOCUMENTS.values():
         return {"photo": None, "file": {"name": name or "tep", "url": url}}
     return {"photo": url, "file": None}
+
+
+def _frames(seats: Seats, row: Delivery) -> list[dict[str, Any]]:
+    if row.edits is not None:
+        return [_edit(row.edits, row.text, _buttons(row))]
+    settled = [] if row.settles is None else [_edit(row.settles, row.settled, [])]
+    return [*settled, _bot_line(seats, row)]
 
 
 def _bot_line(seats: Seats, row: Delivery) -> dict[str, Any]:
@@ -54,8 +61,8 @@ def _own_line(seats: Seats, row: Heard) -> dict[str, Any]:
     return line
 
 
-def _edit(row: Delivery) -> dict[str, Any]:
-    return {"type": "edit", "id": row.edits, "text": row.text, "buttons": _buttons(row)}
+def _edit(changed: int, text: str | None, buttons: list[list[dict[str, str]]]) -> dict[str, Any]:
+    return {"type": "edit", "id": changed, "text": text, "buttons": buttons}
 
 
 def _buttons(row: Delivery) -> list[list[dict[str, str]]]:

@@ -1,79 +1,109 @@
-"""`make bench`: turns a second and CPU a turn over the webhook path on SQLite, and memory after 10,000 persons."""
+"""`make bench`: what a turn costs us, our peers, and the least that can be written by hand, all in the same run.
+
+`--out FILE` writes the tables as Markdown; RESULTS.md beside this file is such a run.
+"""
 
 import argparse
-import asyncio
-import statistics
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.load import Citizen, Load, answers, full_talk, newcomers
-from tests.benchmarks.servers import BareServer, OurServer, Server
+import uvloop
 
-ROUNDS = 5
+from tests.benchmarks import scale
+from tests.benchmarks.measures import Arena, Figures, median
+from tests.benchmarks.servers import (
+    AIOGRAM,
+    LIMIT,
+    POSTGRES,
+    POSTGRES_TWICE,
+    SQLITE,
+    STOCK,
+    STOCK_SQLMODEL,
+    Contestant,
+)  # fmt: skip
 
-
-Talk = Callable[[int, bool], list[Citizen]]
-
-
-async def measure(server: Server, people: int, talk: Talk) -> tuple[float, float, list[float]]:
-    """Turns a second, CPU µs a turn of the server, and the latencies, for the last part of the talk of `people` side by side."""
-    async with server:
-        load = Load(server)
-        await load.open()
-        *before, measured = zip(*(talk(number, server.bare) for number in range(1, people + 1)), strict=True)
-        for part in before:
-            await load.run(part)
-        load.turns, load.latencies = 0, []
-        cpu = server.cpu_seconds()
-        seconds = await load.run(measured)
-        used = server.cpu_seconds() - cpu
-        await load.close()
-        return load.turns / seconds, used / load.turns * 1e6, load.latencies
+Rows = dict[Contestant, list[Figures]]
 
 
-async def memory(people: int) -> tuple[float, float]:
-    """Megabytes of the server at the start, and after that many persons have said hello and agreed."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with OurServer(Path(folder)) as server:
-            load = Load(server)
-            await load.open()
-            await load.run([newcomers(number) for number in range(1, 51)])
-            before = server.megabytes()
-            await load.run([newcomers(number) for number in range(51, people + 51)], at_once=100)
-            await load.close()
-            return before, server.megabytes()
+async def rounds(arena: Arena, contestants: list[Contestant], count: int, delay: float, seconds: float, rate: float = 0) -> Rows:
+    """Each round measures all of them, one after another, so that a noisy minute hits all."""
+    rows: Rows = {contestant: [] for contestant in contestants}
+    for _round in range(count):
+        for contestant in contestants:
+            rows[contestant].append(await arena.measure(contestant, delay, seconds, rate))
+    return rows
+
+
+def table(heading: str, rows: Rows) -> str:
+    lines = [f"\n## {heading}\n", "| | turns/s | CPU µs a turn | turns/s a core | p50 ms | p95 ms | p99 ms | MB |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for contestant, figures in rows.items():
+        turns, cpu, p50, p95, p99, megabytes = (
+            median(f, name) for f, name in ((figures, n) for n in ("turns", "cpu", "p50", "p95", "p99", "megabytes"))
+        )
+        times = " | ".join(f"{value * 1000:,.1f}" for value in (p50, p95, p99))
+        lines.append(f"| {contestant.name} | {turns:,.0f} | {cpu:,.0f} | {1e6 / cpu:,.0f} | {times} | {megabytes:,.0f} |")
+    return "\n".join(lines)
+
+
+def ratio(rows: Rows, ours: Contestant, other: Contestant, name: str = "turns") -> str:
+    """The median of the rounds' ratios, with the least and the greatest."""
+    ratios = sorted(getattr(a, name) / getattr(b, name) for a, b in zip(rows[ours], rows[other], strict=True))
+    return f"{ratios[len(ratios) // 2]:,.2f} ({ratios[0]:,.2f}–{ratios[-1]:,.2f})"
+
+
+def line(what: str, least: str, aim: str, measured: str) -> str:
+    return f"| {what} | {least} | {aim} | {measured} |"
 
 
 async def main() -> None:
     options = argparse.ArgumentParser(prog="make bench")
-    options.add_argument("--people", type=int, default=20, help="talks side by side")
-    options.add_argument("--persons", type=int, default=10_000, help="persons for the memory")
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--seconds", type=float, default=5, help="of taps in each measurement")
+    options.add_argument("--only", default="", help="words of the contestants' names, with commas between; no ratios then")
+    options.add_argument("--families", type=int, default=310_000, help="stored, for the measures of scale; 0 leaves them out")
+    options.add_argument("--out", type=Path)
     chosen = options.parse_args()
-    await compare("Full talks", full_talk, chosen.people)
-    await compare("Taps on answers", answers, chosen.people)
-    before, after = await memory(chosen.persons)
-    print(f"\nMemory of the process: {before:.0f} MB after 50 persons, {after:.0f} MB after {chosen.persons:,} more")
+    report = ["# What a turn costs\n"]
+    with Arena() as arena:
+        if chosen.only:
+            everyone = (LIMIT, STOCK, STOCK_SQLMODEL, AIOGRAM, SQLITE, POSTGRES, POSTGRES_TWICE)
+            some = [one for one in everyone if any(word in one.name for word in chosen.only.split(","))]
+            report.append(table("Taps on answers", await rounds(arena, some, chosen.rounds, 0, chosen.seconds)))
+        else:
+            report += await compare(arena, chosen.rounds, chosen.seconds)
+        if chosen.families:
+            report += await scale.report(arena, chosen.families)
+    text = "\n".join(report)
+    print(text)
+    if chosen.out:
+        chosen.out.write_text(text + "\n", encoding="utf-8")
 
 
-async def compare(what: str, talk: Talk, people: int) -> None:
-    """Prints ours beside the baseline."""
-    results: dict[str, list[tuple[float, float, list[float]]]] = {"ours, SQLite": [], "bare aiohttp + SQLite": []}
-    for _round in range(ROUNDS):
-        for name, kind in (("ours, SQLite", OurServer), ("bare aiohttp + SQLite", BareServer)):
-            with tempfile.TemporaryDirectory() as folder:
-                results[name].append(await measure(kind(Path(folder)), people, talk))
-    print(f"\n{what} over the webhook, {people} people side by side, medians of {ROUNDS} interleaved rounds\n")
-    print("| | turns/s | CPU µs a turn | p50 ms | p95 ms | p99 ms |")
-    print("|---|---|---|---|---|---|")
-    for name, rounds in results.items():
-        latencies = sorted(one for _turns, _cpu, all_of in rounds for one in all_of)
-        p50, p95, p99 = (latencies[int(len(latencies) * share)] * 1000 for share in (0.5, 0.95, 0.99))
-        turns, cpu = statistics.median(r[0] for r in rounds), statistics.median(r[1] for r in rounds)
-        print(f"| {name} | {turns:,.0f} | {cpu:,.0f} | {p50:.1f} | {p95:.1f} | {p99:.1f} |")
-    ours, bare = results.values()
-    ratios = [a[0] / b[0] for a, b in zip(ours, bare, strict=True)]
-    print(f"\nRatio of turns/s to the bare server: {statistics.median(ratios):.3f} (from {min(ratios):.3f} to {max(ratios):.3f})")
+async def compare(arena: Arena, count: int, seconds: float) -> list[str]:
+    """The tables of speed, and how they stand to what was asked."""
+    everyone = [LIMIT, STOCK, STOCK_SQLMODEL, AIOGRAM, SQLITE, POSTGRES]
+    fast = await rounds(arena, everyone, count, 0, seconds)
+    slow = await rounds(arena, [LIMIT, STOCK, AIOGRAM, SQLITE, POSTGRES], count, 0.05, seconds)
+    both = await rounds(arena, [POSTGRES, POSTGRES_TWICE], count, 0, seconds)
+    calm = await rounds(arena, [LIMIT, SQLITE, POSTGRES], count, 0, seconds, rate=200)
+    lines = [
+        "\n## Against what was asked\n", "| measure | at least | aim | measured: median of the rounds (from – to) |", "|---|---|---|---|",
+        line("turns/s, SQLite, delay 0, against stock PTB with persistence", "4×", "8×", ratio(fast, SQLITE, STOCK)),
+        line("… against stock PTB with a SQLModel commit an answer", "8×", "14×", ratio(fast, SQLITE, STOCK_SQLMODEL)),
+        line("… against aiogram with a durable store", "3.5×", "7×", ratio(fast, SQLITE, AIOGRAM)),
+        line("… against the hand-written limit", "0.5", "0.9", ratio(fast, SQLITE, LIMIT)),
+        line("delay 50 ms, against stock PTB with persistence", "60×", "150×", ratio(slow, SQLITE, STOCK)),
+        line("PostgreSQL, one process, against SQLite", "0.6", "1.0", ratio(fast, POSTGRES, SQLITE)),
+        line("PostgreSQL, two processes against one", "1.2×", "1.6×", ratio(both, POSTGRES_TWICE, POSTGRES)),
+        line("p99 at 200 turns/s against the limit", "3×", "1.1×", ratio(calm, SQLITE, LIMIT, "p99")),
+    ]  # fmt: skip
+    return [
+        *lines,
+        table("Taps on answers, the platform answers at once", fast),
+        table("Taps on answers, the platform takes 50 ms a call", slow),
+        table("PostgreSQL: one process and two, on the same two cores", both),
+        table("200 turns a second, whoever is still waiting", calm),
+    ]
 
 
-asyncio.run(main())
+uvloop.run(main())

@@ -1,8 +1,9 @@
-"""The servers under load, each in a process of its own: ours, and the least that could be written by hand."""
+"""The servers under load, each in processes of their own on a core of their own."""
 
 import asyncio
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -13,38 +14,48 @@ from tests.channels.listening import SECRET
 from tests.channels.telegram_api import TOKEN
 from tests.running import ROOT, free_port
 
+BOT_CORE, WORLD_CORE = 0, 1
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """How its server is started; `ours` where it is the real bot, on this kind of database."""
+
+    name: str
+    command: tuple[str, ...]
+    ours: str = ""  # sqlite | postgres
+    processes: int = 1
+
 
 class Server:
-    """A process that hears Telegram's webhook and speaks to the Bot API at `api_url`."""
+    """A process that hears Telegram's webhook and speaks to the Bot API at `api_port`."""
 
-    bare = False
+    headers = {"X-Telegram-Bot-Api-Secret-Token": SECRET}
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port, self.api_port = folder, free_port(), free_port()
+    def __init__(
+        self, contestant: Contestant, folder: Path, api_port: int, database_url: str = "", cores: tuple[int, ...] = ()
+    ) -> None:
+        self.contestant, self.folder, self.api_port = contestant, folder, api_port
+        self.database_url, self.cores, self.port = database_url, cores or (BOT_CORE,), free_port()
         self.process: asyncio.subprocess.Process | None = None
 
-    @property
-    def webhook(self) -> str:
-        return f"http://127.0.0.1:{self.port}/telegram/webhook"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"X-Telegram-Bot-Api-Secret-Token": SECRET}
-
-    def command(self) -> list[str]:
-        raise NotImplementedError
-
-    def settings(self) -> dict[str, str]:
+    def _settings(self) -> dict[str, str]:
         return {
             "DATA_DIR": str(self.folder), "HTTP_PORT": str(self.port), "TELEGRAM_BOT_TOKEN": TOKEN, "LOG_LEVEL": "ERROR",
             "TELEGRAM_API_URL": f"http://127.0.0.1:{self.api_port}", "PUBLIC_URL": f"http://127.0.0.1:{self.port}",
-            "TELEGRAM_WEBHOOK_SECRET": SECRET, "MESSAGES_PER_MINUTE": "1000000",
+            "TELEGRAM_WEBHOOK_SECRET": SECRET, "MESSAGES_PER_MINUTE": "1000000", "DATABASE_URL": self.database_url,
+            "SECRET_KEY": "k" * 40,
         }  # fmt: skip
 
     async def __aenter__(self) -> "Server":
         self.process = await asyncio.create_subprocess_exec(
-            *self.command(), cwd=ROOT, env=os.environ | self.settings(), stdout=asyncio.subprocess.DEVNULL
+            sys.executable,
+            *self.contestant.command,
+            cwd=ROOT,
+            env=os.environ | self._settings(),
+            stdout=asyncio.subprocess.DEVNULL,
         )
+        psutil.Process(self.process.pid).cpu_affinity(list(self.cores))
         async with aiohttp.ClientSession() as http, asyncio.timeout(60):
             while True:
                 try:
@@ -56,7 +67,13 @@ class Server:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         assert self.process
         self.process.terminate()
-        await self.process.wait()
+        try:
+            async with asyncio.timeout(10):
+                await self.process.wait()
+        except TimeoutError:
+            # A peer that is a thousand updates behind does not end by itself.
+            self.process.kill()
+            await self.process.wait()
 
     def cpu_seconds(self) -> float:
         assert self.process
@@ -68,15 +85,11 @@ class Server:
         return psutil.Process(self.process.pid).memory_info().rss / 2**20
 
 
-class OurServer(Server):
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "bot", "run"]
-
-
-class BareServer(Server):
-    """aiohttp, one commit, one call: what a turn costs before any guarantee."""
-
-    bare = True
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.benchmarks.bare"]
+OURS = ("-m", "bot", "run")
+LIMIT = Contestant("hand-written limit", ("-m", "tests.benchmarks.peers.limit"))
+STOCK = Contestant("python-telegram-bot, PicklePersistence", ("-m", "tests.benchmarks.peers.stock"))
+STOCK_SQLMODEL = Contestant("… and one SQLModel commit an answer", ("-m", "tests.benchmarks.peers.stock", "--sqlmodel"))
+AIOGRAM = Contestant("aiogram, states in SQLite", ("-m", "tests.benchmarks.peers.aiogram_fsm"))
+SQLITE = Contestant("**ours, SQLite**", OURS, "sqlite")
+POSTGRES = Contestant("**ours, PostgreSQL**", OURS, "postgres")
+POSTGRES_TWICE = Contestant("**ours, PostgreSQL, two processes**", OURS, "postgres", 2)

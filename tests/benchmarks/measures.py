@@ -1,0 +1,112 @@
+"""One measurement: a server on its core, the world on the other, and what both say afterwards."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import statistics
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.servers import BOT_CORE, WORLD_CORE, Contestant, Server
+from tests.benchmarks.talks import beginning, paced, side_by_side, taps
+from tests.benchmarks.world import World
+from tests.conftest import create, fill
+from tests.running import free_port, postgres_server
+
+SIDE_BY_SIDE, WHEN_SLOW = 64, 256
+WARM_UP = 0.5  # seconds
+
+
+@dataclass(frozen=True)
+class Figures:
+    turns: float  # a second
+    cpu: float  # µs of the server's processes a turn; the database's own are not in it
+    p50: float  # seconds from the POST to the answer's arrival
+    p95: float
+    p99: float
+    megabytes: float
+
+
+def median(figures: Iterable[Figures], name: str) -> float:
+    return statistics.median(getattr(one, name) for one in figures)
+
+
+class Arena:
+    """Databases that are filled once and copied, and the places to measure in."""
+
+    def __enter__(self) -> "Arena":
+        os.sched_setaffinity(0, {WORLD_CORE})
+        self.stack = contextlib.ExitStack()
+        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        server = self.stack.enter_context(postgres_server())
+        self.postgres = f"postgresql://postgres@/%s?host={server.pgdata}"
+        self.numbers = iter(range(1, 1_000_000))
+        self.filled: set[str] = set()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.stack.close()
+
+    async def database(self, kind: str, template: str = "template_bench") -> str:
+        """The address of a copy."""
+        name = f"bench_{next(self.numbers)}"
+        if kind == "postgres":
+            if template not in self.filled:
+                await create(self.postgres, template)
+                await fill(self.postgres % template)
+            await create(self.postgres, name, template)
+            self.filled.add(template)
+            return self.postgres % name
+        original = self.folder / f"{template}.sqlite3"
+        if not original.exists():
+            await fill(f"sqlite:///{original}")
+        shutil.copy(original, self.folder / f"{name}.sqlite3")
+        return f"sqlite:///{self.folder / name}.sqlite3"
+
+    @asynccontextmanager
+    async def world(self, contestant: Contestant, delay: float = 0, database_url: str = "") -> AsyncIterator[World]:
+        """The contestant's servers are up, and hear this world."""
+        folder = self.folder / f"data_{next(self.numbers)}"
+        folder.mkdir()
+        url = database_url or (await self.database(contestant.ours) if contestant.ours else "")
+        # Two processes share what there is: the world and the database are on the same two cores.
+        cores = (BOT_CORE,) if contestant.processes == 1 else (BOT_CORE, WORLD_CORE)
+        api_port = free_port()
+        servers = [Server(contestant, folder, api_port, url, cores) for _ in range(contestant.processes)]
+        async with World(servers, api_port, delay) as world, contextlib.AsyncExitStack() as running:
+            for server in servers:
+                await running.enter_async_context(server)
+            yield world
+        shutil.rmtree(folder)
+
+    async def measure(self, contestant: Contestant, delay: float, seconds: float, rate: float = 0) -> Figures:
+        """Taps for so many seconds: as fast as they are answered, or so many a second."""
+        async with self.world(contestant, delay) as world:
+            people = [world.citizen(number) for number in range(1, 501 if contestant.ours else 257)]
+            at_once = WHEN_SLOW if delay else SIDE_BY_SIDE
+            if contestant.ours or not delay:
+                await side_by_side(world, [(one, beginning(contestant, one.number)) for one in people], at_once)
+            else:
+                # A peer that takes people one after another would take longer to greet them all than to be measured.
+                people = people[:32]
+                await side_by_side(world, [(one, beginning(contestant, one.number)) for one in people], 32)
+            talks = [(one, taps(contestant)) for one in people]
+            world.latencies.clear()
+            cpu, began = _cpu(world), asyncio.get_running_loop().time()
+            if rate:
+                await paced(world, talks, rate, seconds)
+            else:
+                await side_by_side(world, talks, at_once, seconds)
+            took, used = asyncio.get_running_loop().time() - began, _cpu(world) - cpu
+            turns, ordered = len(world.latencies), sorted(world.latencies)
+            p50, p95, p99 = (ordered[int(turns * share)] for share in (0.5, 0.95, 0.99))
+            return Figures(turns / took, used / turns * 1e6, p50, p95, p99, sum(one.megabytes() for one in world.servers))
+
+
+def _cpu(world: World) -> float:
+    return sum(server.cpu_seconds() for server in world.servers)
