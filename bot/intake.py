@@ -22,7 +22,7 @@ from locales import Reader, Words, _, join
 from locales.catalogue import languages
 from storage.conversation import Conversation
 from storage.database import Database
-from storage.delivery import Delivery, delivered_as, newest_to
+from storage.delivery import Delivery, delivered_as
 from storage.files import LARGEST, FileStore, NotReadable
 from storage.heard import Mishap, mark_heard, was_heard
 from storage.person import addressed, newcomer, speaker
@@ -106,7 +106,8 @@ class Intake:
             if turn is None:
                 return None
             await self.router.route(turn)
-            turn.conversation.misses = 0
+            if turn.conversation.misses:
+                turn.conversation.misses = 0
             return await outbox.write(turn)
 
     async def _begin(self, session: Session, incoming: Incoming) -> Turn | None:
@@ -114,14 +115,15 @@ class Intake:
         now = self.now()
         known = await speaker(session, incoming.address)
         pressed = await self._pressed(session, incoming) if known else None
-        newest = await newest_to(session, incoming.address) if pressed else None
         if not await mark_heard(session, incoming.key, incoming.address, now, await self._line(session, incoming, pressed)):
             return None
-        address, person, conversation = known or (*await newcomer(session, incoming.address, now, _language(incoming)), None)
+        address, person, conversation, newest = known or await newcomer(session, incoming.address, now, _language(incoming))
         if conversation is None:
             conversation = Conversation(person_id=person.id or 0, updated_at=now)
             session.add(conversation)
-        address.last_heard_at, address.unreachable_since = now, None
+        address.last_heard_at = now
+        if address.unreachable_since:
+            address.unreachable_since = None
         idle, conversation.updated_at = now - conversation.updated_at, now
         turn = Turn(session, address, person, conversation, incoming, now, self.router.run, self.association, idle)
         turn.pressed, turn.newest = pressed, newest

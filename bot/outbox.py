@@ -80,11 +80,12 @@ def _body(say: Say, person: Person) -> dict[str, Any]:
 
 
 def _remember(turn: Turn, say: Say, delivery: Delivery) -> None:
+    offered = [button for row in delivery.buttons for button in row]
     if say.question:
-        turn.conversation.asked = delivery.id
-        turn.conversation.offered = []
-    # What is said beside a question adds its buttons; the question's own keep their numbers.
-    turn.conversation.offered = turn.conversation.offered + [button for row in delivery.buttons for button in row]
+        turn.conversation.asked, turn.conversation.offered = delivery.id, offered
+    elif offered:
+        # What is said beside a question adds its buttons; the question's own keep their numbers.
+        turn.conversation.offered = turn.conversation.offered + offered
 
 
 async def to_person(session: Session, address: str, person: Person, text: str, now: datetime) -> Delivery:

@@ -249,7 +249,8 @@ class Sender:
                 self.named.popitem(last=False)
         if not self.outcomes:
             self._start(self._note_soon())
-        kept = {name: getattr(delivery, name) for name in OUTCOME}
+        row = delivery.__dict__
+        kept = {name: row[name] for name in OUTCOME}
         self.outcomes.append(_Outcome(delivery.address, kept | values | {"key_id": delivery.id}))
 
     async def _note_soon(self) -> None:

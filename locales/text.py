@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -41,10 +42,14 @@ class Text:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def render(self, reader: Reader) -> str:
-        def fill(match: re.Match[str]) -> str:
-            return self._value(match[1], reader)
-
-        return _PLACEHOLDER.sub(fill, translate(self.message, reader.language))
+        # Words and names of placeholders by turns.
+        pieces = _pieces(self.message, reader.language)
+        if len(pieces) == 1:
+            return pieces[0]
+        filled = list(pieces)
+        for at in range(1, len(pieces), 2):
+            filled[at] = self._value(pieces[at], reader)
+        return "".join(filled)
 
     def _value(self, name: str, reader: Reader) -> str:
         if name in self.values:
@@ -53,6 +58,24 @@ class Text:
             you = translate(reader.you, reader.language)
             return you[:1].upper() + you[1:] if name == "You" else you
         raise KeyError(f"no value for {{{name}}} in {self.message!r}")
+
+
+@lru_cache(10_000)
+def _pieces(message: str, language: str) -> tuple[str, ...]:
+    return tuple(_PLACEHOLDER.split(translate(message, language)))
+
+
+@dataclass(slots=True)
+class Kept:
+    """Words that are the same for everyone who reads the same language and is addressed alike: made once for each."""
+
+    words: Words
+    made: dict[Reader, str] = field(default_factory=dict)
+
+    def render(self, reader: Reader) -> str:
+        if reader not in self.made:
+            self.made[reader] = self.words.render(reader)
+        return self.made[reader]
 
 
 @dataclass(slots=True)

@@ -5,11 +5,12 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, UniqueConstraint, func
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from storage.moment import Moment
 from storage.person import Person, Proxy
 from storage.place import Place
+from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
@@ -23,7 +24,7 @@ class Status(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-class Assessment(SQLModel, table=True):
+class Assessment(Row, table=True):
     # One subject, one title, one year, one paper: nobody is counted twice.
     __table_args__ = (UniqueConstraint("title_id", "year", "subject"),)
 

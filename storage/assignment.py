@@ -5,15 +5,16 @@ import secrets
 from datetime import datetime, timedelta
 
 from sqlalchemy import func
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from storage.moment import Moment
 from storage.person import Person
+from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
 
-class Assignment(SQLModel, table=True):
+class Assignment(Row, table=True):
     id: int | None = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id", index=True)
     role: str
@@ -22,7 +23,7 @@ class Assignment(SQLModel, table=True):
     until: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class Invitation(SQLModel, table=True):
+class Invitation(Row, table=True):
     """A role offered to whoever holds the code; only the code's hash is kept."""
 
     id: int | None = Field(default=None, primary_key=True)
@@ -34,7 +35,7 @@ class Invitation(SQLModel, table=True):
     used_by: int | None = Field(default=None, foreign_key="person.id")
 
 
-class WrongCode(SQLModel, table=True):
+class WrongCode(Row, table=True):
     id: int | None = Field(default=None, primary_key=True)
     address: str = Field(index=True)
     at: datetime = Field(sa_type=Moment)

@@ -2,14 +2,15 @@
 
 from datetime import datetime
 
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from storage.moment import Moment
+from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
 
-class Consent(SQLModel, table=True):
+class Consent(Row, table=True):
     """One answer to one purpose, with the words that were on the screen."""
 
     id: int | None = Field(default=None, primary_key=True)

@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from storage.moment import Moment
+from storage.row import Row
 
 
-class Conversation(SQLModel, table=True):
+class Conversation(Row, table=True):
     person_id: int = Field(primary_key=True, foreign_key="person.id")
     here: str | None = None  # the page that is on the screen, as a call
     waits: str | None = None  # the call that gets what is typed or sent next

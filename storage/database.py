@@ -1,8 +1,7 @@
 """The database: one transaction a turn, the same code on SQLite and PostgreSQL."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
+from types import TracebackType
 
 from alembic import command
 from alembic.config import Config
@@ -31,13 +30,9 @@ class Database:
         self.grammar = Grammar(self.driver.dialect)
         self.alone = isinstance(self.driver, Sqlite)  # no other process serves from this database
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
+    def transaction(self) -> "Transaction":
         """One transaction: returning commits, raising rolls back. Raises DatabaseAway where it cannot begin."""
-        async with self.driver.transaction() as connection:
-            session = Session(connection, self.grammar, self)
-            yield session
-            await session.flush()
+        return Transaction(self)
 
     async def upgrade(self) -> None:
         """Brings the tables to this program's version.
@@ -66,6 +61,26 @@ class Database:
 
     async def close(self) -> None:
         await self.driver.close()
+
+
+class Transaction:
+    """A session for as long as its transaction lasts."""
+
+    def __init__(self, database: Database) -> None:
+        self.database, self.opened = database, database.driver.transaction()
+
+    async def __aenter__(self) -> Session:
+        self.session = Session(await self.opened.__aenter__(), self.database.grammar, self.database)
+        return self.session
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            try:
+                await self.session.flush()
+            except BaseException as failed:
+                await self.opened.__aexit__(type(failed), failed, failed.__traceback__)
+                raise
+        await self.opened.__aexit__(kind, error, trace)
 
 
 def _driver(url: str) -> Sqlite | Postgres:

@@ -4,9 +4,10 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import UniqueConstraint
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from storage.moment import Moment
+from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
@@ -17,7 +18,7 @@ class Outcome(StrEnum):
     NOT_MET = "not_met"
 
 
-class Decision(SQLModel, table=True):
+class Decision(Row, table=True):
     # Two officers who press at the same instant: the database lets one of them be first.
     __table_args__ = (UniqueConstraint("assessment_id", "round"),)
 

@@ -5,9 +5,10 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, Index, func, text, update
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from storage.moment import Moment
+from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
@@ -26,7 +27,7 @@ def _index(name: str, *columns: str, where: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
-class Delivery(SQLModel, table=True):
+class Delivery(Row, table=True):
     __table_args__ = (
         _index("ix_delivery_due", "not_before", "id", where="fate = 'queued'"),
         _index("ix_delivery_claimed", "claimed_until", where="fate = 'claimed'"),
@@ -62,12 +63,6 @@ def _named(address, message_id):
     # The message may have been another question before.
     named = (Delivery.address == address, Delivery.message_id == message_id, col(Delivery.edits).is_(None))
     return select(Delivery.id).where(*named).order_by(col(Delivery.id).desc()).limit(1)
-
-
-@query
-def _newest(address):
-    own = (Delivery.address == address, col(Delivery.edits).is_(None))
-    return select(Delivery.id).where(*own).order_by(col(Delivery.id).desc()).limit(1)
 
 
 @query
@@ -135,11 +130,6 @@ async def backlog(session: Session) -> tuple[int, datetime | None]:
 async def delivered_as(session: Session, address: str, message_id: str) -> int | None:
     """The id of the delivery that the platform calls `message_id` at this address."""
     return (await session.exec(_named(address, message_id))).first()
-
-
-async def newest_to(session: Session, address: str) -> int | None:
-    """The last message to this address; a change of an earlier one is none."""
-    return (await session.exec(_newest(address))).first()
 
 
 async def prompts(session: Session, assessment_id: int, round_: int) -> list[Delivery]:

@@ -3,14 +3,15 @@
 from datetime import datetime
 
 from sqlalchemy import func
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from storage.moment import Moment
+from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
 
-class Evidence(SQLModel, table=True):
+class Evidence(Row, table=True):
     """Files lie in the file store under their SHA-256; `asked` means that the branch is asked to vouch."""
 
     id: int | None = Field(default=None, primary_key=True)

@@ -5,21 +5,22 @@ from typing import Any
 
 from sqlalchemy import JSON, delete
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from storage.moment import Moment
+from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
 
-class Heard(SQLModel, table=True):
+class Heard(Row, table=True):
     key: str = Field(primary_key=True, max_length=200)
     address: str = Field(index=True)
     at: datetime = Field(sa_type=Moment, index=True)
     line: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # kept only where the channel keeps no history of its own
 
 
-class Mishap(SQLModel, table=True):
+class Mishap(Row, table=True):
     """A turn that failed by our fault, kept for replay; the person was told its number."""
 
     number: str = Field(primary_key=True)

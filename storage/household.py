@@ -2,14 +2,15 @@
 
 from datetime import datetime
 
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from storage.moment import Moment
+from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
 
-class Household(SQLModel, table=True):
+class Household(Row, table=True):
     id: int | None = Field(default=None, primary_key=True)
     head_name: str
     place_id: int = Field(foreign_key="place.id", index=True)
@@ -19,7 +20,7 @@ class Household(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Moment)
 
 
-class HouseholdMember(SQLModel, table=True):
+class HouseholdMember(Row, table=True):
     household_id: int = Field(primary_key=True, foreign_key="household.id")
     person_id: int = Field(primary_key=True, foreign_key="person.id", index=True)
     is_head: bool = False

@@ -1,17 +1,20 @@
 """A human, the addresses at which they are heard, and the people for whom they may speak."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Index
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from storage.conversation import Conversation
+from storage.delivery import Delivery
 from storage.moment import Moment
+from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
 
-class Person(SQLModel, table=True):
+class Person(Row, table=True):
     id: int | None = Field(default=None, primary_key=True)
     created_at: datetime = Field(sa_type=Moment)
     language: str = "vi"
@@ -22,7 +25,7 @@ class Person(SQLModel, table=True):
     group: str | None = None
 
 
-class Address(SQLModel, table=True):
+class Address(Row, table=True):
     """`"telegram:3527065"`: the channel and what that channel calls the chat."""
 
     address: str = Field(primary_key=True, max_length=120)
@@ -32,7 +35,7 @@ class Address(SQLModel, table=True):
     unreachable_since: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class Proxy(SQLModel, table=True):
+class Proxy(Row, table=True):
     """`holder` may speak for `person`: a grandchild for her grandmother, a neighbour who helps."""
 
     __table_args__ = (Index("ix_proxy_pair", "holder_id", "person_id", unique=True),)
@@ -50,10 +53,16 @@ def _at(address):
     return both.where(Address.address == address)
 
 
+def _newest_at(address: Any) -> Any:
+    """The last message to this address; a change of an earlier one is none."""
+    own = (Delivery.address == address, col(Delivery.edits).is_(None))
+    return select(Delivery.id).where(*own).order_by(col(Delivery.id).desc()).limit(1).scalar_subquery()
+
+
 @query
 def _heard_at(address):
     all_three = (
-        select(Address, Person, Conversation)
+        select(Address, Person, Conversation, _newest_at(address).label("newest"))
         .join(Person, col(Address.person_id) == col(Person.id))
         .join(Conversation, col(Conversation.person_id) == col(Person.id), isouter=True)
     )
@@ -88,19 +97,22 @@ async def addressed(session: Session, address: str) -> tuple[Address, Person] | 
     return (await session.exec(_at(address))).first()
 
 
-async def speaker(session: Session, address: str) -> tuple[Address, Person, Conversation | None] | None:
-    """The address that speaks, its person and their talk; one turn of a person at a time, whatever the channel and process."""
+async def speaker(session: Session, address: str) -> tuple[Address, Person, Conversation | None, int | None] | None:
+    """The address that speaks, its person, their talk, and the last delivery to this address.
+
+    One turn of a person at a time, whatever the channel and process.
+    """
     return (await session.exec(_heard_at(address))).first()
 
 
-async def newcomer(session: Session, address: str, now: datetime, language: str = "vi") -> tuple[Address, Person]:
-    """A new person behind a new address."""
+async def newcomer(session: Session, address: str, now: datetime, language: str = "vi") -> tuple[Address, Person, None, None]:
+    """A new person behind a new address: no talk, nothing said."""
     person = Person(created_at=now, language=language)
     session.add(person)
     await session.flush()
     row = Address(address=address, person_id=_id(person), created_at=now, last_heard_at=now)
     session.add(row)
-    return row, person
+    return row, person, None, None
 
 
 async def last_address(session: Session, person_id: int) -> Address | None:

@@ -2,14 +2,15 @@
 
 from datetime import date, datetime
 
-from sqlmodel import Field, SQLModel, col, func, select
+from sqlmodel import Field, col, func, select
 
 from storage.moment import Moment
+from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
 
-class Place(SQLModel, table=True):
+class Place(Row, table=True):
     id: int | None = Field(default=None, primary_key=True)
     code: str = Field(unique=True)  # official code; a village's is "<commune code>-<number>"
     level: str = Field(index=True)  # province | commune | village
@@ -26,7 +27,7 @@ class Place(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Moment)
 
 
-class PlaceAlias(SQLModel, table=True):
+class PlaceAlias(Row, table=True):
     """Another name by which people call a place: an old commune, a former hamlet."""
 
     id: int | None = Field(default=None, primary_key=True)

@@ -4,14 +4,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, UniqueConstraint
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from storage.moment import Moment
+from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
 
-class Revision(SQLModel, table=True):
+class Revision(Row, table=True):
     __table_args__ = (UniqueConstraint("title_id", "number"),)
 
     id: int | None = Field(default=None, primary_key=True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import inspect
 from sqlmodel import SQLModel
 
+from storage.row import CHANGED
 from storage.statements import Asked, Compiled, Grammar, Slot, columns_of, compile_statement, key_of, table_of
 
 M = TypeVar("M", bound=SQLModel)
@@ -157,9 +157,11 @@ class Session:
         await self.flush_new()
         for row, before in self._rows.values():
             now = row.__dict__
-            if not inspect(row).modified:
+            if not now.get(CHANGED):
                 continue
-            if changed := tuple(name for name, value in before.items() if now[name] is not value and now[name] != value):
+            now[CHANGED] = False
+            names = columns_of(type(row))
+            if changed := tuple(n for n in names if now[n] is not before[n] and now[n] != before[n]):
                 made = self.grammar.update(type(row), changed)
                 await self.connection.execute(made.sql, made.values(now | _named_key(row, before)))
                 before.update({name: now[name] for name in changed})
@@ -181,7 +183,8 @@ class Session:
         number = await self.connection.insert(made.sql, made.values(now))
         if numbered:
             now[name] = number
-        self._rows[model, _key(row)] = (row, {name: row.__dict__[name] for name in columns_of(model)})
+        now[CHANGED] = False
+        self._rows[model, _key(row)] = (row, now.copy())
 
     async def _flush_for(self, tables: Iterable[str]) -> None:
         """A statement sees what was done before it."""
@@ -201,7 +204,9 @@ class Session:
             at += width
 
     def _object(self, slot: Slot, row: Sequence[Any], fresh: bool = False) -> Any:
-        values = [value if read is None else read(value) for value, read in zip(row, slot.readers, strict=True)]
+        values = list(row)
+        for at, read in slot.readers:
+            values[at] = read(values[at])
         if slot.model is None:
             return values[0]
         named = dict(zip(slot.names, values, strict=True))
@@ -211,7 +216,7 @@ class Session:
             return known[0]
         if key is None:
             return None  # the empty side of an outer join
-        row_object = known[0] if known else inspect(slot.model).class_manager.new_instance()
+        row_object = known[0] if known else object.__new__(slot.model)
         row_object.__dict__.update(named)
         self._rows[slot.model, key] = (row_object, named)
         self._tables.add(table_of(slot.model).name)

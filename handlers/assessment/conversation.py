@@ -2,9 +2,10 @@
 
 from handlers.account.guards import agreed, heading, is_known, subject, who
 from handlers.assessment.rules import existing, next_question, open_question, own_draft, own_paper, subject_key
+from handlers.assessment.wording import ladder, opening, progress, question_words, settled
 from handlers.errors import Misheard, Refusal
 from handlers.router import Router
-from handlers.titles.model import ALL, Choice, Question, Standing, Subject, Title, said
+from handlers.titles.model import ALL, Choice, Question, Subject, Title
 from handlers.titles.published import InForce, title_in_force, title_of, titles_in_force
 from handlers.turn import Row, Turn, button
 from locales import Text, Words, _, join
@@ -89,7 +90,7 @@ async def start(turn: Turn, title_id: str, group_id: str) -> None:
     turn.session.add(paper)
     await turn.session.flush()
     turn.note("assessment:paper:begin", paper.id, title=title_id, year=turn.year, group=paper.group)
-    turn.reply(join([_opening(found.title), _exempt(found.title, paper, household)]))
+    turn.reply(join([opening(found.title), _exempt(found.title, paper, household)]))
     await resume(turn, paper.id or 0)
 
 
@@ -111,13 +112,13 @@ async def question(turn: Turn, paper_id: int, question_id: str) -> None:
     """One question with its steps, an example each."""
     paper, title, asked = await open_question(turn, paper_id, question_id)
     person = await _person(turn, paper)
-    choices = await _offered(turn, paper, title, asked)
+    steps, labels = ladder(title, asked, paper.group, await _offered(turn, paper, title, asked))
     turn.ask(
         join(
-            [_progress(turn, paper, title, person, asked), _question_words(turn, paper, title, asked, person), _steps(choices)],
+            [progress(turn, paper, title, person, asked), question_words(turn, paper, title, asked, person), steps],
             "\n\n",
         ),
-        *[button(_label(choice), "assess.answer", paper_id, question_id, choice.id) for choice in choices],
+        *[button(label, "assess.answer", paper_id, question_id, choice_id) for choice_id, label in labels],
         *_ways(paper, title, asked),
     )
 
@@ -136,7 +137,7 @@ async def answer(turn: Turn, paper_id: int, question_id: str, choice_id: str) ->
     paper.skipped = [skipped for skipped in paper.skipped if skipped != question_id]
     paper.updated_at = turn.now
     turn.note("assessment:answer:change", paper.id, question=question_id, before=before, after=choice_id)
-    turn.settle(_settled(title, asked, choice))
+    turn.settle(settled(title, asked, choice))
     if choice.points == 0 or choice.exempt:
         return await go_on(turn, paper_id, question_id)
     await turn.go("evidence.ask", paper_id, question_id)
@@ -216,52 +217,11 @@ def _split(token: str) -> tuple[str, ...]:
     return tuple(token.split(":"))
 
 
-def _opening(title: Title) -> Words:
-    """What the criteria rest on, said before the first question."""
-    basis = _("Căn cứ: {basis}.", basis=Text(title.basis)) if title.status != Standing.SAMPLE else None
-    return join([title.shown_name, basis, Text(title.notice)])
 
 
-def _progress(turn: Turn, paper: Assessment, title: Title, person: Person, asked: Question) -> Words:
-    number, total = title.number(asked.id), len(title.questions)
-    left = sum(1 for q in title.questions if q.id not in paper.answers)
-    minutes = max(1, round(title.minutes * left / total))
-    if paper.status == Status.NEED_MORE:
-        line = _("Câu {number}/{total} · bổ sung theo đề nghị", number=number, total=total)
-    elif asked.id in paper.answers:
-        line = _("Câu {number}/{total} · sửa câu trả lời", number=number, total=total)
-    else:
-        line = _("Câu {number}/{total} · còn khoảng {minutes} phút", number=number, total=total, minutes=minutes)
-    part = _("{title} · {part}", title=title.shown_name, part=Text(title.part(asked).label))
-    return join([heading(turn, person), line, part])
 
 
-def _question_words(turn: Turn, paper: Assessment, title: Title, asked: Question, person: Person) -> Words:
-    chosen = title.choice(asked.id, paper.answers.get(asked.id, ""))
-    now = _("Đang ghi: {answer}.", answer=Text(chosen.label)) if chosen else None
-    return join([said(title.wording(asked, paper.group).text, who=who(turn, person)), now])
 
-
-def _steps(choices: list[Choice]) -> Words:
-    return join(
-        [
-            _("{number}. {label}: {example}", number=number, label=Text(choice.label), example=Text(choice.example))
-            if choice.example
-            else _("{number}. {label}", number=number, label=Text(choice.label))
-            for number, choice in enumerate(choices, 1)
-        ]
-    )
-
-
-def _label(choice: Choice) -> Words:
-    if choice.exempt:
-        return Text(choice.label)
-    return _("{label} ({points} điểm)", label=Text(choice.label), points=choice.points)
-
-
-def _settled(title: Title, asked: Question, choice: Choice) -> Words:
-    number = title.number(asked.id)
-    return _("✓ Câu {number}. {question}: {answer}", number=number, question=Text(asked.label), answer=_label(choice))
 
 
 def _ways(paper: Assessment, title: Title, asked: Question) -> list[Row]:

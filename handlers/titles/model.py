@@ -107,12 +107,21 @@ class Title(Strict):
         return {}
 
     @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What others put together from a revision, which never changes; each under a key of its own."""
+        return {}
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {question.id: number for number, question in enumerate(self.questions, 1)}
+
+    @cached_property
     def by_id(self) -> dict[str, Question]:
         return {question.id: question for question in self.questions}
 
     def number(self, question_id: str) -> int:
         """The question's place in the order in which they are asked, from 1."""
-        return [question.id for question in self.questions].index(question_id) + 1
+        return self._numbers[question_id]
 
     def choices(self, question: Question, group: str | None) -> list[Choice]:
         """The steps to choose from, with the examples of the person's group, lowest first."""

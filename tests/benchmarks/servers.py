@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import ClassVar
 
 import aiohttp
 import psutil
@@ -30,7 +31,7 @@ class Contestant:
 class Server:
     """A process that hears Telegram's webhook and speaks to the Bot API at `api_port`."""
 
-    headers = {"X-Telegram-Bot-Api-Secret-Token": SECRET}
+    headers: ClassVar = {"X-Telegram-Bot-Api-Secret-Token": SECRET}
 
     def __init__(
         self, contestant: Contestant, folder: Path, api_port: int, database_url: str = "", cores: tuple[int, ...] = ()

@@ -1,0 +1,64 @@
+"""How a question is put into words; what is said the same way to a million people is put together once."""
+
+from handlers.account.guards import heading, who
+from handlers.titles.model import Choice, Question, Standing, Title, said
+from handlers.turn import Turn
+from locales import Kept, Text, Words, _, join
+from storage.assessment import Assessment, Status
+from storage.person import Person
+
+
+def opening(title: Title) -> Words:
+    """What the criteria rest on, said before the first question."""
+    basis = _("Căn cứ: {basis}.", basis=Text(title.basis)) if title.status != Standing.SAMPLE else None
+    return join([title.shown_name, basis, Text(title.notice)])
+
+
+def progress(turn: Turn, paper: Assessment, title: Title, person: Person, asked: Question) -> Words:
+    number, total = title.number(asked.id), len(title.questions)
+    left = sum(1 for q in title.questions if q.id not in paper.answers)
+    minutes = max(1, round(title.minutes * left / total))
+    if paper.status == Status.NEED_MORE:
+        line = _("Câu {number}/{total} · bổ sung theo đề nghị", number=number, total=total)
+    elif asked.id in paper.answers:
+        line = _("Câu {number}/{total} · sửa câu trả lời", number=number, total=total)
+    else:
+        line = _("Câu {number}/{total} · còn khoảng {minutes} phút", number=number, total=total, minutes=minutes)
+    part = _("{title} · {part}", title=title.shown_name, part=Text(title.part(asked).label))
+    return join([heading(turn, person), line, part])
+
+
+def question_words(turn: Turn, paper: Assessment, title: Title, asked: Question, person: Person) -> Words:
+    chosen = title.choice(asked.id, paper.answers.get(asked.id, ""))
+    now = _("Đang ghi: {answer}.", answer=Text(chosen.label)) if chosen else None
+    return join([said(title.wording(asked, paper.group).text, who=who(turn, person)), now])
+
+
+def ladder(title: Title, asked: Question, group: str | None, choices: list[Choice]) -> tuple[Words, list[tuple[str, Words]]]:
+    """The steps in words, and each step's id and button; a million people read the same ones."""
+    key = ("ladder", asked.id, group, len(choices))
+    if key not in title.kept:
+        title.kept[key] = Kept(_steps(choices)), [(choice.id, Kept(label(choice))) for choice in choices]
+    return title.kept[key]  # type: ignore[no-any-return]
+
+
+def _steps(choices: list[Choice]) -> Words:
+    return join(
+        [
+            _("{number}. {label}: {example}", number=number, label=Text(choice.label), example=Text(choice.example))
+            if choice.example
+            else _("{number}. {label}", number=number, label=Text(choice.label))
+            for number, choice in enumerate(choices, 1)
+        ]
+    )
+
+
+def label(choice: Choice) -> Words:
+    if choice.exempt:
+        return Text(choice.label)
+    return _("{label} ({points} điểm)", label=Text(choice.label), points=choice.points)
+
+
+def settled(title: Title, asked: Question, choice: Choice) -> Words:
+    number = title.number(asked.id)
+    return _("✓ Câu {number}. {question}: {answer}", number=number, question=Text(asked.label), answer=label(choice))
