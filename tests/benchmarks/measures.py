@@ -87,7 +87,7 @@ class Arena:
     async def measure(self, contestant: Contestant, delay: float, seconds: float, rate: float = 0) -> Figures:
         """Taps for so many seconds: as fast as they are answered, or so many a second."""
         async with self.world(contestant, delay) as world:
-            people = [world.citizen(number) for number in range(1, 501 if contestant.ours else 257)]
+            people = [world.citizen(number) for number in range(1, 501 if seconds > 3 else 257)]
             at_once = WHEN_SLOW if delay else SIDE_BY_SIDE
             if contestant.ours or not delay:
                 await side_by_side(world, [(one, beginning(contestant, one.number)) for one in people], at_once)

@@ -48,7 +48,11 @@ async def serve() -> web.Application:
     async def alive(request: web.Request) -> web.Response:
         return web.Response()
 
+    async def close(app: web.Application) -> None:
+        await http.close()
+
     app = web.Application()
+    app.on_cleanup.append(close)
     app.add_routes([web.post("/telegram/webhook", webhook), web.get("/healthz", alive)])
     return app
 
