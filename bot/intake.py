@@ -117,7 +117,7 @@ class Intake:
         pressed = await self._pressed(session, incoming) if known else None
         if not await mark_heard(session, incoming.key, incoming.address, now, await self._line(session, incoming, pressed)):
             return None
-        address, person, conversation, newest = known or await newcomer(session, incoming.address, now, _language(incoming))
+        address, person, conversation, newest, fate = known or await newcomer(session, incoming.address, now, _language(incoming))
         if conversation is None:
             conversation = Conversation(person_id=person.id or 0, updated_at=now)
             session.add(conversation)
@@ -127,6 +127,7 @@ class Intake:
         idle, conversation.updated_at = now - conversation.updated_at, now
         turn = Turn(session, address, person, conversation, incoming, now, self.router.run, self.association, idle)
         turn.pressed, turn.newest = pressed, newest
+        turn.at_once = self.sender.may_follow(newest, fate)
         return turn
 
     async def _pressed(self, session: Session, incoming: Incoming) -> int | None:

@@ -6,17 +6,21 @@ from typing import Any
 
 from handlers.turn import Say, Turn
 from locales import Reader
-from storage.delivery import Delivery, Fate
+from storage.delivery import Delivery, Fate, Urgency
 from storage.person import Person, last_address
 from storage.session import Session
 from storage.statements import new
 
 log = logging.getLogger("bot.outbox")
-LEASE = timedelta(seconds=10)
+LEASE = timedelta(seconds=6)
 
 
 async def write(turn: Turn) -> list[Delivery]:
-    """Adds the turn's deliveries to its transaction, claimed for this process, and remembers what was offered."""
+    """Adds the turn's deliveries to its transaction, and remembers what was offered.
+
+    Where nothing that was said before waits, the replies are claimed for this process; notices to others wait for the
+    pace of their channel.
+    """
     written = []
     for say in _joined(turn):
         if delivery := await _delivery(turn, say):
@@ -45,15 +49,25 @@ def _in_place(turn: Turn, say: Say) -> bool:
     return say.settled is not None and say.question and alone and turn.pressed == turn.newest
 
 
+def _at_once(now: datetime) -> dict[str, Any]:
+    return {"fate": Fate.CLAIMED, "claimed_until": now + LEASE}
+
+
+def _in_turn(own: bool) -> dict[str, Any]:
+    return {"urgency": Urgency.REPLY if own else Urgency.NOTICE}
+
+
 async def _delivery(turn: Turn, say: Say) -> Delivery | None:
-    reader = turn.person if say.person_id == turn.me else await turn.session.get(Person, say.person_id)
+    own = say.person_id == turn.me
+    reader = turn.person if own else await turn.session.get(Person, say.person_id)
     address = await _address(turn, say)
     if reader is None or address is None:
         log.warning("nobody to tell", extra={"action": "outbox_no_address", "person": say.person_id})
         return None
     return new(
-        Delivery, address=address, person_id=say.person_id, edits=say.edits, about=say.about, round=say.round,
-        fate=Fate.CLAIMED, claimed_until=turn.now + LEASE, not_before=turn.now, created_at=turn.now,
+        Delivery, address=address, channel=address.partition(":")[0], person_id=say.person_id,
+        edits=say.edits, about=say.about, round=say.round,
+        not_before=turn.now, created_at=turn.now, **(_at_once(turn.now) if own and turn.at_once else _in_turn(own)),
         settles=turn.pressed if say.settled else None, in_place=_in_place(turn, say), **_body(say, reader),
     )  # fmt: skip
 
@@ -91,8 +105,8 @@ def _remember(turn: Turn, say: Say, delivery: Delivery) -> None:
 async def to_person(session: Session, address: str, person: Person, text: str, now: datetime) -> Delivery:
     """A plain sentence outside any turn's talk."""
     delivery = Delivery(
-        address=address, person_id=person.id or 0, text=text, fate=Fate.CLAIMED, claimed_until=now + LEASE,
-        not_before=now, created_at=now,
+        address=address, channel=address.partition(":")[0], person_id=person.id or 0, text=text, not_before=now,
+        created_at=now, **_at_once(now),
     )  # fmt: skip
     session.add(delivery)
     await session.flush()

@@ -1,10 +1,12 @@
-"""How fast one address may go: a bucket each, forgotten when it is full again."""
+"""How fast one address may go: a bucket each, forgotten when it is full again; and how fast it is told what nobody asked for."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 REMEMBERED = 50_000
+LONGEST_WAIT = 600  # seconds between two tries
 
 
 @dataclass
@@ -41,3 +43,24 @@ class Pace:
         bucket = self.buckets[key]
         first, bucket.warned = not bucket.warned, True
         return first
+
+
+class Spacing:
+    """Nobody is told one thing after another faster than they could read it."""
+
+    def __init__(self) -> None:
+        self.spoken: OrderedDict[str, float] = OrderedDict()
+
+    async def wait(self, key: str, seconds: float) -> None:
+        """Returns `seconds` after it last did for this key."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self.spoken.get(key, 0.0) + seconds - loop.time()))
+        self.spoken[key] = loop.time()
+        self.spoken.move_to_end(key)
+        if len(self.spoken) > REMEMBERED:
+            self.spoken.popitem(last=False)
+
+
+def seconds_before(tries: int, wished: float) -> float:
+    """How long to wait before the next try: the platform's own wish, or growing waits up to ten minutes."""
+    return wished if wished > 5 else min(max(wished, 0.5) * 2 ** min(tries - 1, 9), LONGEST_WAIT)

@@ -7,26 +7,27 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import update
 from sqlmodel import col
 
-from bot.channels import Attachment, Buttons, Channel, Edit, NotThere, Outgoing, SendError, TryAgain, Unreachable
+from bot.channels import Buttons, Channel, Edit, NotThere, Outgoing, SendError, TryAgain, Unreachable
 from bot.channels.cutting import units
 from bot.metrics import Metrics
 from bot.outbox import LEASE
+from bot.pace import Spacing, seconds_before
+from bot.pictures import attachment
 from storage.database import Database, DatabaseAway
-from storage.delivery import Delivery, Fate, claim, extend_claims, release_claims, waiting
-from storage.files import DOCUMENTS, FileStore
+from storage.delivery import Delivery, Fate, Urgency, claim, extend_claims, release_claims, waiting
+from storage.files import FileStore
 from storage.person import Address
+from storage.turnstile import close
 
 log = logging.getLogger("bot.sender")
-LOOK_EVERY = 1.0  # seconds between looks for what is due by time
+LOOK_EVERY = 0.5  # seconds between looks for what is due by time
 NOTE_EVERY = 0.05  # seconds for which outcomes are gathered into one transaction
 GIVE_UP_AFTER = timedelta(days=3)
-LONGEST_WAIT = 600  # seconds between two tries
 AT_ONCE = 200  # addresses
 OUTCOME = ("fate", "tries", "not_before", "claimed_until", "sent_at", "message_id", "problem")
 REMEMBERED = 20_000  # recent messages whose names need no look-up
@@ -48,19 +49,22 @@ class Sender:
         self.held: dict[int, Delivery] = {}
         self.extended_at = now()
         self.paused: dict[str, datetime] = {}
+        self.closing: dict[str, datetime] = {}  # channels on which nobody may speak unasked for a while
         self.names: OrderedDict[int, str] = OrderedDict()
         self.named: OrderedDict[tuple[str, str], int] = OrderedDict()
         self.outcomes: list[_Outcome] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.lane_tasks: set[asyncio.Task[None]] = set()
         self.places = asyncio.Semaphore(AT_ONCE)
-        self.idle = asyncio.Event()
-        self.idle.set()
+        self.news = asyncio.Event()  # something is queued that may be due
+        self.spacing = Spacing()
 
     def post(self, deliveries: Iterable[Delivery]) -> None:
-        """Sends deliveries that are committed and claimed by this process."""
+        """Sends deliveries that are committed: those that this process claimed at once, the others when they are due."""
         for delivery in deliveries:
-            if until := self.paused.get(delivery.address):
+            if delivery.fate == Fate.QUEUED:
+                self.news.set()
+            elif until := self.paused.get(delivery.address):
                 self._note(delivery, fate=Fate.QUEUED, not_before=until, claimed_until=None)
             else:
                 self._into_lane(delivery)
@@ -95,7 +99,11 @@ class Sender:
                 log.exception("nothing could be sent", extra={"action": "sender_failed"})
             else:
                 alone = trouble = False
-            await asyncio.sleep(LOOK_EVERY)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.news.wait(), LOOK_EVERY)
+            if trouble or not claims:
+                self.news.clear()
+                await asyncio.sleep(LOOK_EVERY)
 
     async def keep(self) -> None:
         """Notes what became of what was sent, and holds on to what was not sent yet."""
@@ -108,15 +116,17 @@ class Sender:
 
     async def look(self, left_by_others: bool = False) -> int:
         """Takes what is due and sends it; gives how many. With `left_by_others` claims are taken whose lease goes on."""
+        self.news.clear()
         await self.keep()
-        now = self.now()
+        now, due = self.now(), []
         async with self.database.transaction() as session:
             left = await release_claims(session, now + LEASE * 2 if left_by_others else now)
-            due = await claim(session, now, now + LEASE)
+            for name, channel in self.channels.items():
+                due += await claim(session, name, channel.can.unasked_per_second, now, now + LEASE, self._in_hand())
             over = {address for address, until in self.paused.items() if until <= now}
             behind = await waiting(session, over) if over else set()
         if left:
-            log.warning("deliveries of a stopped process are sent again", extra={"action": "reclaimed", "count": left})
+            log.warning("perhaps sent twice: a process stopped while sending", extra={"action": "reclaimed", "deliveries": left})
         self._unpause(over - behind)
         for delivery in due:
             self._into_lane(delivery)
@@ -126,11 +136,20 @@ class Sender:
         """Which recent delivery the platform calls so; its outcome may not be in the database yet."""
         return self.named.get((address, message_id))
 
+    def may_follow(self, delivery_id: int | None, fate: str | None) -> bool:
+        """Whether what follows this delivery may be sent at once: it is sent, or in our own hands."""
+        if delivery_id is None or fate not in (Fate.QUEUED, Fate.CLAIMED) or delivery_id in self.held:
+            return True
+        known = next((o.values["fate"] for o in self.outcomes if o.values["key_id"] == delivery_id), None)
+        return delivery_id in self.names if known is None else known != Fate.QUEUED
+
     async def drain(self, seconds: float = 5) -> None:
         """Waits until everything in hand is sent and noted, at most `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self.lanes or self.outcomes:
+                while self.lanes or self.outcomes or self.news.is_set():
+                    if self.news.is_set():
+                        await self.look()
                     await asyncio.gather(*self.lane_tasks)
                     await self.note_outcomes()
         await self.note_outcomes()
@@ -139,6 +158,8 @@ class Sender:
         async with self.places:
             while lane:
                 delivery = lane.popleft()
+                if delivery.urgency != Urgency.REPLY and (channel := self.channels.get(delivery.channel)):
+                    await self.spacing.wait(address, channel.can.seconds_between)
                 if not await self._send(delivery):
                     self._put_back(address, lane)
         del self.lanes[address]
@@ -177,8 +198,8 @@ class Sender:
                     return name
             else:
                 await self._change(channel, delivery.settles, chat, delivery.settled, ())
-        attachment = await asyncio.to_thread(self._attachment, delivery) if delivery.attachment else None
-        return await channel.send(Outgoing(chat, delivery.id or 0, delivery.text or "", buttons, attachment))
+        shown = await asyncio.to_thread(attachment, self.files, delivery.attachment) if delivery.attachment else None
+        return await channel.send(Outgoing(chat, delivery.id or 0, delivery.text or "", buttons, shown))
 
     async def _change(self, channel: Channel, changed: int, chat: str, text: str | None, buttons: Buttons) -> str | None:
         """The platform's name for the changed message; None where there is none to be changed."""
@@ -191,16 +212,6 @@ class Sender:
             log.debug("nothing to edit", extra={"action": "edit_idle", "delivery": changed, "reason": str(gone)})
             return None
         return name
-
-    def _attachment(self, delivery: Delivery) -> Attachment:
-        attached = delivery.attachment
-        assert attached
-        sha256, media_type = attached["sha256"], attached["media_type"]
-        document = media_type in DOCUMENTS.values()
-        path: Path = self.files.original(sha256) if document else self.files.preview(sha256)
-        name = attached["name"] or ("tep" if document else "anh.jpg")
-        shown_type = media_type if document else "image/jpeg"
-        return Attachment("file" if document else "photo", path.read_bytes(), name, shown_type, sha256)
 
     async def _name_of(self, delivery_id: int) -> str | None:
         if delivery_id in self.names:
@@ -215,10 +226,10 @@ class Sender:
             log.error("given up", extra={"action": "send_given_up", "delivery": delivery.id, "reason": str(later)})
             self._note(delivery, fate=Fate.FAILED, tries=tries, problem=str(later))
             return True
-        # The platform's own wish, or growing waits up to ten minutes.
-        wait = later.after if later.after > 5 else min(max(later.after, 0.5) * 2 ** min(tries - 1, 9), LONGEST_WAIT)
-        until = self.now() + timedelta(seconds=wait)
+        until = self.now() + timedelta(seconds=seconds_before(tries, later.after))
         self.paused[delivery.address] = until
+        if later.too_fast and delivery.urgency != Urgency.REPLY:
+            self.closing[delivery.channel] = until
         log.info("sent later", extra={"action": "send_later", "delivery": delivery.id, "reason": str(later)})
         self._note(delivery, fate=Fate.QUEUED, tries=tries, not_before=until, claimed_until=None, problem=str(later))
         return False
@@ -235,11 +246,10 @@ class Sender:
         self.paused = {a: until for a, until in self.paused.items() if a not in over or a in pending}
 
     def _note(self, delivery: Delivery, **values: Any) -> None:
-        assert delivery.id is not None
-        self.held.pop(delivery.id, None)
+        self.held.pop(delivery.id or 0, None)
         self.metrics.sends.labels(delivery.address.partition(":")[0], str(values["fate"])).inc()
         if name := values.get("message_id"):
-            self.names[delivery.id] = name
+            self.names[delivery.id or 0] = name
             # A change does not make the message its own; a message that became another question is that one now.
             if delivery.edits is None:
                 self.named[delivery.address, name] = delivery.id
@@ -267,6 +277,8 @@ class Sender:
         try:
             async with self.database.transaction() as session:
                 await session.update_many(Delivery, OUTCOME, [outcome.values for outcome in batch])
+                for channel, until in self.closing.items():
+                    await close(session, channel, until)
                 for outcome in batch:
                     if outcome.values["fate"] == Fate.UNREACHABLE:
                         left = update(Address).where(col(Address.address) == outcome.address)
@@ -274,6 +286,7 @@ class Sender:
         except Exception:
             self.outcomes = batch + self.outcomes
             raise
+        self.closing = {channel: until for channel, until in self.closing.items() if until > self.now()}
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -60,6 +60,7 @@ class Turn:
     idle: timedelta = timedelta()  # how long the person was silent
     pressed: int | None = None  # the delivery whose button was pressed
     newest: int | None = None  # the last delivery at this address
+    at_once: bool = True  # nothing that was said before waits: the reply may go as soon as it is committed
     page: str | None = None  # the page that is being shown
     out: list[Say] = field(default_factory=list)
 

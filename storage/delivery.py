@@ -1,16 +1,22 @@
 """A message to one address, with its fate: the outbox."""
 
+from collections.abc import Collection
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, func, text, update
+from sqlalchemy import JSON, Index, exists, func, text
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, col, select
 
 from storage.moment import Moment
 from storage.row import Row
 from storage.session import Session
 from storage.statements import query
+from storage.turnstile import passes, turnstile
+
+AT_ONCE = 100  # claimed in one look
+IN_FLIGHT = "in flight when its process stopped"
 
 
 class Fate(StrEnum):
@@ -22,6 +28,14 @@ class Fate(StrEnum):
     DROPPED = "dropped"  # overtaken before it was sent
 
 
+class Urgency(IntEnum):
+    """What goes first."""
+
+    REPLY = 0  # to the person who speaks
+    NOTICE = 1  # to somebody whom it concerns
+    BROADCAST = 2  # to many at once
+
+
 def _index(name: str, *columns: str, where: str) -> Index:
     """Of these rows only: a million that were sent long ago cost the next one nothing."""
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
@@ -29,7 +43,8 @@ def _index(name: str, *columns: str, where: str) -> Index:
 
 class Delivery(Row, table=True):
     __table_args__ = (
-        _index("ix_delivery_due", "not_before", "id", where="fate = 'queued'"),
+        _index("ix_delivery_due", "channel", "urgency", "not_before", "id", where="fate = 'queued'"),
+        _index("ix_delivery_waiting", "address", "id", where="fate = 'queued'"),
         _index("ix_delivery_claimed", "claimed_until", where="fate = 'claimed'"),
         _index("ix_delivery_message", "address", "message_id", where="message_id IS NOT NULL"),
         _index("ix_delivery_about", "about", "round", where="about IS NOT NULL"),
@@ -38,6 +53,8 @@ class Delivery(Row, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     address: str
+    channel: str  # the address's
+    urgency: int = Urgency.REPLY
     person_id: int = Field(foreign_key="person.id")
     text: str | None = None  # None in an edit: the text stays, only the buttons change
     buttons: list[Any] = Field(default_factory=list, sa_type=JSON)  # rows of [label, token]
@@ -83,29 +100,61 @@ def _nth_latest(address, count):
 
 
 @query
-def _due(now, most):
-    due = (Delivery.fate == Fate.QUEUED, Delivery.not_before <= now)
-    oldest = select(Delivery).where(*due).order_by(col(Delivery.not_before), col(Delivery.id)).limit(most)
+def _due(channel, urgency, now, most):
+    earlier = aliased(Delivery)
+    # What must wait holds up what was said after it to the same person.
+    ahead = (earlier.address == Delivery.address, col(earlier.id) < Delivery.id, earlier.urgency == Delivery.urgency)
+    waits = exists().where(*ahead, earlier.fate == Fate.QUEUED, earlier.not_before > now)
+    due = (Delivery.channel == channel, Delivery.urgency == urgency, Delivery.fate == Fate.QUEUED, Delivery.not_before <= now)
+    oldest = select(Delivery).where(*due, ~waits).order_by(col(Delivery.not_before), col(Delivery.id)).limit(most)
     return oldest.with_for_update(skip_locked=True)
 
 
 @query
 def _stale(now):
     stale = (Delivery.fate == Fate.CLAIMED, col(Delivery.claimed_until) <= now)
-    return update(Delivery).where(*stale).values(fate=Fate.QUEUED, claimed_until=None)
+    return select(Delivery).where(*stale).order_by(col(Delivery.id)).with_for_update(skip_locked=True)
 
 
-async def claim(session: Session, now: datetime, until: datetime, limit: int = 100) -> list[Delivery]:
-    """Takes the oldest deliveries that are due, so that no one else sends them before `until`."""
-    rows = (await session.exec(_due(now, limit))).all()
-    for row in rows:
+async def due(session: Session, channel: str, urgency: Urgency, now: datetime, most: int) -> list[Delivery]:
+    """The oldest of this kind that may be sent now."""
+    return (await session.exec(_due(channel, urgency, now, most))).all() if most > 0 else []
+
+
+async def claim(
+    session: Session, channel: str, per_second: float | None, now: datetime, until: datetime, ours: Collection[int]
+) -> list[Delivery]:
+    """Takes what is due on a channel, so that no one else sends it before `until`: replies first, and of the rest no more
+    than the channel's pace allows, `per_second` for all processes together. `ours` is what this process holds already."""
+    gate = await turnstile(session, channel, now)
+    rows = await due(session, channel, Urgency.REPLY, now, AT_ONCE)
+    may = AT_ONCE if per_second is None else min(AT_ONCE, passes(gate, per_second, now))
+    unasked: list[Delivery] = []
+    for urgency in (Urgency.NOTICE, Urgency.BROADCAST):
+        unasked += await due(session, channel, urgency, now, may - len(unasked))
+    busy = set() if session.database.alone else await _in_other_hands(session, {row.address for row in rows + unasked}, ours)
+    taken = [row for row in rows + unasked if row.address not in busy]
+    if per_second is not None:
+        gate.level -= sum(row.urgency != Urgency.REPLY for row in taken)
+    for row in taken:
         row.fate, row.claimed_until = Fate.CLAIMED, until
-    return rows
+    return taken
 
 
-async def release_claims(session: Session, now: datetime) -> int:
-    """Puts back what was claimed and not reported sent in time; gives how many."""
-    return (await session.exec(_stale(now))).rowcount
+async def _in_other_hands(session: Session, addresses: Collection[str], ours: Collection[int]) -> set[str]:
+    """Those of the addresses to which another process is speaking: two at once would be out of order."""
+    if not addresses:
+        return set()
+    held = select(Delivery.id, Delivery.address).where(Delivery.fate == Fate.CLAIMED, col(Delivery.address).in_(addresses))
+    return {address for number, address in (await session.exec(held)).all() if number not in ours}
+
+
+async def release_claims(session: Session, now: datetime) -> list[int]:
+    """Puts back what was claimed and not reported sent in time, and marks it: it may arrive twice. Gives the numbers."""
+    rows = (await session.exec(_stale(now))).all()
+    for row in rows:
+        row.fate, row.claimed_until, row.problem = Fate.QUEUED, None, IN_FLIGHT
+    return [row.id or 0 for row in rows]
 
 
 async def extend_claims(session: Session, ids: list[int], until: datetime) -> None:

@@ -17,7 +17,7 @@ from bot.outbox import LEASE
 from bot.sender import GIVE_UP_AFTER, Sender
 from handlers.incoming import Sent
 from storage.database import Database
-from storage.delivery import Delivery, Fate
+from storage.delivery import Delivery, Fate, Urgency
 from storage.files import FileStore
 from storage.person import Address, newcomer
 from tests.conftest import NOW
@@ -82,6 +82,15 @@ class Office:
             for name in names:
                 await newcomer(session, f"talk:{name}", NOW)
 
+    async def queue(self, who: str, *texts: str, urgency: Urgency = Urgency.NOTICE) -> list[Delivery]:
+        """Committed, and to be sent when it is due."""
+        written = await self.write(who, *texts)
+        async with self.database.transaction() as session:
+            for row in written:
+                row = await session.get(Delivery, row.id)
+                row.fate, row.claimed_until, row.urgency = Fate.QUEUED, None, urgency  # type: ignore[union-attr]
+        return written
+
     async def write(self, who: str, *texts: str, until: datetime | None = None) -> list[Delivery]:
         """Committed, claimed, not yet posted: as a turn leaves them."""
         async with self.database.transaction() as session:
@@ -89,7 +98,7 @@ class Office:
             assert address
             written = [
                 Delivery(
-                    address=address.address, person_id=address.person_id, text=text, fate=Fate.CLAIMED,
+                    address=address.address, channel="talk", person_id=address.person_id, text=text, fate=Fate.CLAIMED,
                     claimed_until=until or self.now + LEASE, not_before=self.now, created_at=self.now,
                 )
                 for text in texts
@@ -195,6 +204,68 @@ async def test_a_slow_answer_to_one_does_not_keep_others_waiting(office: Office)
     await office.platform.has_brought("Bình", "một")
     assert not office.platform.arrived["An"]
     office.platform.slow["An"].set()
+
+
+async def test_replies_go_first_and_the_rest_at_the_pace_of_the_channel(office: Office) -> None:
+    """However many processes look: what they send unasked in a second is what the platform allows, and half of it more."""
+    office.platform.can = Can(text_limit=4096, unasked_per_second=10)
+    names = [f"dân {number}" for number in range(40)]
+    await office.people(*names)
+    for name in names:
+        await office.queue(name, "nhắc việc", urgency=Urgency.BROADCAST)
+    await office.queue("Bình", "có phiếu mới")
+    await office.queue("An", "câu tiếp theo", urgency=Urgency.REPLY)
+    senders = [office.sender, *([] if office.database.alone else [office.another(), office.another()])]
+    arrived = []
+    for _half_second in range(8):
+        office.now += timedelta(seconds=0.5)
+        for sender in senders:
+            await sender.look()
+            await sender.drain()
+        arrived.append(sum(map(len, office.platform.arrived.values())))
+    assert (office.platform.arrived["An"], office.platform.arrived["Bình"]) == (["câu tiếp theo"], ["có phiếu mới"])
+    assert arrived == [6, 11, 16, 21, 26, 31, 36, 41]
+
+
+async def test_a_platform_that_complains_of_the_pace_is_left_alone(office: Office) -> None:
+    office.platform.can = Can(text_limit=4096, unasked_per_second=10)
+    office.platform.troubles["An"].append(TryAgain("429", 6, too_fast=True))
+    await office.queue("An", "một", urgency=Urgency.BROADCAST)
+    await office.later(1)
+    await office.queue("Bình", "một", urgency=Urgency.BROADCAST)
+    office.sender.post(await office.write("Bình", "câu tiếp theo"))
+    await office.later(1)
+    assert office.platform.arrived == {"Bình": ["câu tiếp theo"]}, "who asked need not wait"
+    await office.later(6)
+    await office.later(1)
+    assert (office.platform.arrived["An"], office.platform.arrived["Bình"]) == (["một"], ["câu tiếp theo", "một"])
+
+
+async def test_nobody_is_told_two_things_at_once(office: Office) -> None:
+    office.platform.can = Can(text_limit=4096, seconds_between=0.3)
+    await office.queue("An", "một", "hai")
+    began = asyncio.get_running_loop().time()
+    await office.later(0)
+    assert office.platform.arrived["An"] == ["một", "hai"]
+    assert asyncio.get_running_loop().time() - began > 0.3
+
+
+async def test_a_reply_stays_behind_what_another_process_is_still_sending(postgres_database: Database, tmp_path: Path) -> None:
+    """Two presses in a breath, heard by two processes: what they are answered arrives in that order."""
+    office = Office(postgres_database, tmp_path)
+    await office.people("An")
+    first, second = office.sender, office.another()
+    office.platform.slow["An"] = asyncio.Event()
+    [one] = await office.write("An", "một")
+    first.post([one])
+    assert first.may_follow(one.id, one.fate) and not second.may_follow(one.id, one.fate)
+    second.post(await office.queue("An", "hai", urgency=Urgency.REPLY))
+    assert await second.look() == 0
+    office.platform.slow["An"].set()
+    await first.drain()
+    await second.look()
+    await second.drain()
+    assert office.platform.arrived["An"] == ["một", "hai"]
 
 
 async def test_a_database_that_is_away_for_a_while_ends_nothing(tmp_path: Path, sqlite_database: Database) -> None:

@@ -31,6 +31,8 @@ class Can:
     text_limit: int  # UTF-16 units
     buttons: bool = True
     edits: bool = True
+    unasked_per_second: float | None = None  # messages that nobody waits for, of all processes together; None: any number
+    seconds_between: float = 0  # … to one chat
     in_place: bool = False  # a call each: an answered question becomes the next rather than a line above it
     files: bool = True
     keeps_history: bool = True  # the platform shows what was said before; otherwise we do
@@ -78,11 +80,11 @@ class NotThere(SendError):
 
 
 class TryAgain(SendError):
-    """Not now; `after` seconds from now."""
+    """Not now; `after` seconds from now. `too_fast` where the platform complains of the pace."""
 
-    def __init__(self, reason: str, after: float) -> None:
+    def __init__(self, reason: str, after: float, too_fast: bool = False) -> None:
         super().__init__(reason)
-        self.after = after
+        self.after, self.too_fast = after, too_fast
 
 
 class Unreachable(SendError):

@@ -101,7 +101,7 @@ def fate(error: TelegramError, token: str) -> SendError:
     why = reason(error, token)
     match error:
         case Slower():
-            return TryAgain(why, error.after)
+            return TryAgain(why, error.after, too_fast=True)
         case Forbidden():
             return Unreachable(why)
         case InvalidToken():
