@@ -84,10 +84,12 @@ class Arena:
             yield world
         shutil.rmtree(folder)
 
-    async def measure(self, contestant: Contestant, delay: float, seconds: float, rate: float = 0) -> Figures:
+    async def measure(
+        self, contestant: Contestant, delay: float, seconds: float, rate: float = 0, database_url: str = "", first: int = 1
+    ) -> Figures:
         """Taps for so many seconds: as fast as they are answered, or so many a second."""
-        async with self.world(contestant, delay) as world:
-            people = [world.citizen(number) for number in range(1, 501 if seconds > 3 else 257)]
+        async with self.world(contestant, delay, database_url) as world:
+            people = [world.citizen(first + number) for number in range(500 if contestant.ours else 256)]
             at_once = WHEN_SLOW if delay else SIDE_BY_SIDE
             if contestant.ours or not delay:
                 await side_by_side(world, [(one, beginning(contestant, one.number)) for one in people], at_once)
