@@ -18,6 +18,7 @@ from bot.metrics import Metrics
 from bot.outbox import LEASE
 from storage.database import Database, DatabaseAway
 from storage.delivery import Delivery, Fate, claim, extend_claims, release_claims, waiting
+from storage.event import Event
 from storage.files import DOCUMENTS, FileStore
 from storage.person import Address
 
@@ -110,12 +111,14 @@ class Sender:
         await self.keep()
         now = self.now()
         async with self.database.transaction() as session:
-            left = await release_claims(session, now + LEASE * 2 if left_by_others else now)
+            if left := await release_claims(session, now + LEASE * 2 if left_by_others else now):
+                # Any of them may have arrived before its process died: this is the list of what may be there twice.
+                session.add(Event(at=now, name="sender:delivery:reclaim", detail={"deliveries": left}))
             due = await claim(session, now, now + LEASE)
             over = {address for address, until in self.paused.items() if until <= now}
             behind = await waiting(session, over) if over else set()
         if left:
-            log.warning("deliveries of a stopped process are sent again", extra={"action": "reclaimed", "count": left})
+            log.warning("deliveries of a stopped process are sent again", extra={"action": "reclaimed", "deliveries": left})
         self._unpause(over - behind)
         for delivery in due:
             self._into_lane(delivery)

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, func, text, update
+from sqlalchemy import JSON, Index, func, text
 from sqlmodel import Field, SQLModel, col, select
 
 from storage.moment import Moment
@@ -87,7 +87,7 @@ def _due(now, most):
 @query
 def _stale(now):
     stale = (Delivery.fate == Fate.CLAIMED, col(Delivery.claimed_until) <= now)
-    return update(Delivery).where(*stale).values(fate=Fate.QUEUED, claimed_until=None)
+    return select(Delivery.id).where(*stale).order_by(col(Delivery.id)).with_for_update(skip_locked=True)
 
 
 async def claim(session: Session, now: datetime, until: datetime, limit: int = 100) -> list[Delivery]:
@@ -98,9 +98,12 @@ async def claim(session: Session, now: datetime, until: datetime, limit: int = 1
     return rows
 
 
-async def release_claims(session: Session, now: datetime) -> int:
-    """Puts back what was claimed and not reported sent in time; gives how many."""
-    return (await session.exec(_stale(now))).rowcount
+async def release_claims(session: Session, now: datetime) -> list[int]:
+    """Puts back what was claimed and not reported sent in time; gives which."""
+    stale = (await session.exec(_stale(now))).all()
+    freed = [{"key_id": number, "fate": Fate.QUEUED, "claimed_until": None} for number in stale]
+    await session.update_many(Delivery, ("fate", "claimed_until"), freed)
+    return stale
 
 
 async def extend_claims(session: Session, ids: list[int], until: datetime) -> None:
