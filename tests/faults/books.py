@@ -82,6 +82,7 @@ class Books:
         added = [(e.detail["question"], e.detail["kind"]) for e in events if e.name == "assessment:evidence:add"]
         pieces = [row for row in self.tables[Evidence] if row.assessment_id == paper.id]
         assert added == [(piece.question_id, piece.kind) for piece in pieces]
+        assert Counter(piece.question_id for piece in pieces if piece.kind == "text") == citizen.told
         decided = [e.name.removeprefix(DECIDED) for e in events if e.name.startswith(DECIDED) and "role" in e.detail]
         assert decided == [d.outcome for d in self.tables[Decision] if d.assessment_id == paper.id]
         assert (paper.step, paper.round) == ("committee", 5 if citizen.asked_for_more else 3)
@@ -96,6 +97,8 @@ class Books:
         assert officers == wanted
         for citizen in crowd.citizens:
             mine = [d for d in self.deliveries if d.address == f"telegram:{citizen.person.number}" and d.edits is None]
+            # One answer to each deed, two to that which begins the paper; a deed done twice is answered twice.
+            assert len(mine) == citizen.deeds + 1 + 2 + citizen.asked_for_more, [(d.text or "")[:40] for d in mine]
             told = [d.text or "" for d in mine if (d.text or "").startswith("Phiếu ") and "Điểm tự chấm" not in (d.text or "")]
             for words, times in (("Chi hội đã đề nghị", 1), ("đã thẩm định", 1), ("đề nghị bổ sung", citizen.asked_for_more)):
                 assert sum(words in text for text in told) == times, (words, told)

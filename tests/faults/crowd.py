@@ -55,9 +55,12 @@ class Citizen:
     chance: random.Random
     answers: dict[str, str] = field(default_factory=dict)
     taps: Counter[str] = field(default_factory=Counter)  # question -> how often it was answered
+    told: Counter[str] = field(default_factory=Counter)  # question -> how often evidence was written
+    deeds: int = 0  # messages and presses
     asked_for_more: bool = False
 
     async def play(self) -> None:
+        self.deeds += 1
         await self.person.opens(f"v-{VILLAGE}")
         shown = await self.sees("Dạ, kính chào")
         name = " ".join(["Nguyễn Thị", *(self.chance.choice("ABCDEGHKLM") + "a" for _ in range(2))])
@@ -79,6 +82,7 @@ class Citizen:
             kind = self.chance.randrange(3)
             if kind == 0:
                 words = "Tôi đọc sách với các cháu."
+                self.told[f"C{number:02}"] += 1
                 shown = await self.does(words, shown, f"Đã lưu lời kể cho câu {number}")
             label = ("Câu tiếp theo", "Chưa có, câu tiếp theo", "Nhờ chi hội xác nhận")[kind]
             shown = await self.does(f"[{label}]", shown, onwards)
@@ -93,7 +97,7 @@ class Citizen:
 
     async def submits(self, review: Message) -> None:
         result = await self.does("[Xem kết quả]", review, "Công dân học tập: tự chấm")
-        await self.person.presses("Gửi cho chi hội", result)
+        await self.does("[Gửi cho chi hội]", result, "(?s)Phiếu .*Điểm tự chấm")
 
     async def completes(self, notice: Message) -> None:
         """The officer wants one answer completed: it is answered anew, and the paper sent again."""
@@ -108,6 +112,7 @@ class Citizen:
 
     async def does(self, words: str, shown: Message, then: str) -> Message:
         """Presses a button of the message, or types; gives the message that comes next."""
+        self.deeds += 1
         if words.startswith("["):
             await self.person.presses(words[1:-1], shown)
         else:
