@@ -160,7 +160,7 @@ class Sender:
             log.exception("not sent", extra={"action": "send_failed", "delivery": delivery.id})
             self._note(delivery, fate=Fate.FAILED, problem=type(bug).__name__)
         else:
-            self._note(delivery, fate=Fate.SENT if name else Fate.DROPPED, sent_at=self.now(), message_id=name)
+            self._note(delivery, fate=Fate.DROPPED if name is None else Fate.SENT, sent_at=self.now(), message_id=name or None)
         return True
 
     async def _speak(self, delivery: Delivery) -> str | None:
