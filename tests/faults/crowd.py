@@ -60,12 +60,7 @@ class Citizen:
     asked_for_more: bool = False
 
     async def play(self) -> None:
-        self.deeds += 1
-        await self.person.opens(f"v-{VILLAGE}")
-        shown = await self.sees("Dạ, kính chào")
-        name = " ".join(["Nguyễn Thị", *(self.chance.choice("ABCDEGHKLM") + "a" for _ in range(2))])
-        for words, then in INTRO:
-            shown = await self.does(words.format(name=name, born=self.chance.randint(1940, 2000)), shown, then)
+        shown = await self.begins()
         for number in range(1, 11):
             onwards = f"Câu {number + 1}/10" if number < 10 else "Xem lại phiếu"
             shown = await self.answers_one(shown, number, onwards)
@@ -74,6 +69,16 @@ class Citizen:
         if "đề nghị bổ sung" in outcome.text:
             await self.completes(outcome)
             await self.sees(r"(?s)Phiếu .*đã thẩm định")
+
+    async def begins(self) -> Message:
+        """From the link to the first question."""
+        self.deeds += 1
+        await self.person.opens(f"v-{VILLAGE}")
+        shown = await self.sees("Dạ, kính chào")
+        name = " ".join(["Nguyễn Thị", *(self.chance.choice("ABCDEGHKLM") + "a" for _ in range(2))])
+        for words, then in INTRO:
+            shown = await self.does(words.format(name=name, born=self.chance.randint(1940, 2000)), shown, then)
+        return shown
 
     async def answers_one(self, shown: Message, number: int, onwards: str) -> Message:
         """One question and what is asked for as evidence; gives the next message."""

@@ -13,17 +13,18 @@ from sqlmodel import col, func, select
 from storage.database import Database
 from storage.delivery import Delivery, Fate
 from tests.channels.listening import SECRET
-from tests.channels.telegram_api import TOKEN, TelegramApi
+from tests.channels.telegram_api import TOKEN
 from tests.faults.books import Books
 from tests.faults.crowd import Crowd, invitations
 from tests.faults.forks import Bot, Forks
+from tests.faults.platform import BadDay
 
 DRAINED_WITHIN = 30.0  # seconds; the lease of a dead process is ten
 
 
 @dataclass
 class Town:
-    api: TelegramApi
+    api: BadDay
     crowd: Crowd
     bots: list[Bot]
     database: Database
@@ -55,7 +56,8 @@ async def town(
 ) -> AsyncIterator[Town]:
     """`bots` processes on this database, the officers in office, the first citizens on their way."""
     codes = await invitations(database)
-    async with TelegramApi.open() as api:
+    async with BadDay.open() as api:
+        assert isinstance(api, BadDay)
         settings = {
             "TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": api.url, "TELEGRAM_WEBHOOK_SECRET": SECRET,
             "DATABASE_URL": database_url(database), "SECRET_KEY": "k" * 40, "MESSAGES_PER_MINUTE": "1000000",
