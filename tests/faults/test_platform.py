@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from storage.database import Database
 from tests.channels.telegram_methods import Problem
 from tests.faults.books import Books
-from tests.faults.crowd import ASSOCIATION
+from tests.faults.crowd import ASSOCIATION, BRANCH
 from tests.faults.forks import Forks
 from tests.faults.town import Town, copied, town
 
@@ -36,23 +35,27 @@ async def test_a_slow_platform_slows_nobody_else(parent: Forks, postgres_databas
 
 
 async def test_a_storm_of_429(parent: Forks, sqlite_template: Path, tmp_path: Path) -> None:
-    """Every tenth call is refused: what was asked for is waited, nobody's messages overtake each other."""
-    await _on_a_bad_day(parent, sqlite_template, tmp_path, lambda: Problem(429, retry_after=1), 0.1)
+    """Every tenth call is refused, to the officers every third: what was asked for is waited, nothing overtakes."""
+    database, chance = copied(sqlite_template, tmp_path), random.Random(2)
+    async with town(parent, database, tmp_path, seed=2) as there:
+
+        def says_no(method: str, chat: int | None) -> Problem | None:
+            share = 0.3 if chat in (BRANCH, ASSOCIATION) else 0.1
+            return Problem(429, retry_after=1) if chance.random() < share else None
+
+        there.api.says_no = says_no
+        await _at_work(there, troubles=40)
+        await _gets_better(there)
+        assert not there.api.too_early
+    await database.close()
 
 
 async def test_errors_of_500(parent: Forks, sqlite_template: Path, tmp_path: Path) -> None:
-    await _on_a_bad_day(parent, sqlite_template, tmp_path, lambda: Problem(500), 0.01)
-
-
-async def _on_a_bad_day(parent: Forks, template: Path, folder: Path, trouble: Callable[[], Problem], share: float) -> None:
-    database, chance = copied(template, folder), random.Random(2)
-    async with town(parent, database, folder, seed=2) as there:
-        there.api.says_no = lambda method, chat: trouble() if chance.random() < share else None
+    database, chance = copied(sqlite_template, tmp_path), random.Random(2)
+    async with town(parent, database, tmp_path, seed=2) as there:
+        there.api.says_no = lambda method, chat: Problem(500) if chance.random() < 0.01 else None
         await _at_work(there, troubles=10)
-        there.api.says_no = lambda method, chat: None
-        books = await _checked(there)
-        assert not there.api.too_early and not books.in_flight
-        _in_order(books)
+        await _gets_better(there)
     await database.close()
 
 
@@ -81,6 +84,13 @@ async def test_every_update_twice(bots: int, parent: Forks, postgres_database: D
 
 async def _at_work(there: Town, troubles: int) -> None:
     await there.api.until(lambda: there.api.troubles >= troubles, lambda: f"{troubles} of {there.api.troubles}", 60)
+
+
+async def _gets_better(there: Town) -> None:
+    there.api.says_no = lambda method, chat: None
+    books = await _checked(there)
+    assert not books.in_flight
+    _in_order(books)
 
 
 async def _checked(there: Town) -> Books:
