@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from bot.channels import Attachment, Channel, Edit, Outgoing, SendError, TryAgain, Unreachable
+from bot.jumps import NONE, Jumps
 from bot.metrics import Metrics
 from bot.outbox import LEASE
 from storage.database import Database, DatabaseAway
-from storage.delivery import Delivery, Fate, claim, extend_claims, release_claims, waiting
+from storage.delivery import EVER, Delivery, Fate, claim, extend_claims, release_claims, wait_until, waiting
 from storage.event import Event
 from storage.files import DOCUMENTS, FileStore
 from storage.person import Address
@@ -41,8 +43,16 @@ class _Outcome:
 class Sender:
     """Owns every delivery that this process has claimed, until its outcome is in the database."""
 
-    def __init__(self, database: Database, files: FileStore, now: Callable[[], datetime], metrics: Metrics) -> None:
-        self.database, self.files, self.now, self.metrics = database, files, now, metrics
+    def __init__(
+        self,
+        database: Database,
+        files: FileStore,
+        now: Callable[[], datetime],
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.database, self.files, self.now, self.metrics, self.clock = database, files, now, metrics, clock
+        self.jumps, self.patient_until = Jumps(now, clock), clock()
         self.channels: dict[str, Channel] = {}
         self.lanes: dict[str, deque[Delivery]] = {}
         self.held: dict[int, Delivery] = {}
@@ -100,18 +110,39 @@ class Sender:
     async def keep(self) -> None:
         """Notes what became of what was sent, and holds on to what was not sent yet."""
         await self.note_outcomes()
-        now = self.now()
-        if now - self.extended_at > LEASE / 3:
+        moved, now = self.jumps.moved(), self.now()
+        if moved:
+            log.warning("the clock was set", extra={"action": "clock_set", "seconds": moved.total_seconds()})
+            # The others need a moment to put their claims right; until then none of theirs is over.
+            self.patient_until = self.clock() + LEASE.total_seconds()
+        if moved < NONE:
+            await self._set_back(moved)
+        if moved or now - self.extended_at > LEASE / 3:
             async with self.database.transaction() as session:
                 await extend_claims(session, self._in_hand(), now + LEASE)
             self.extended_at = now
+
+    async def _set_back(self, moved: timedelta) -> None:
+        """Who was to wait for a second does not wait for an hour and a second."""
+        ends, self.paused = self.paused, {address: until + moved for address, until in self.paused.items()}
+        for outcome in self.outcomes:
+            if outcome.values["not_before"] == ends.get(outcome.address):
+                outcome.values["not_before"] += moved
+        async with self.database.transaction() as session:
+            for address, until in ends.items():
+                await wait_until(session, address, until, until + moved)
 
     async def look(self, left_by_others: bool = False) -> int:
         """Takes what is due and sends it; gives how many. With `left_by_others` claims are taken whose lease goes on."""
         await self.keep()
         now = self.now()
         async with self.database.transaction() as session:
-            if left := await release_claims(session, now + LEASE * 2 if left_by_others else now):
+            left, ours = [], set(self._in_hand())
+            if left_by_others:
+                left = await release_claims(session, ours, now, over=EVER)
+            elif self.clock() >= self.patient_until:
+                left = await release_claims(session, ours, now, over=now, never=now + LEASE * 2)
+            if left:
                 # Any of them may have arrived before its process died: this is the list of what may be there twice.
                 session.add(Event(at=now, name="sender:delivery:reclaim", detail={"deliveries": left}))
             due = await claim(session, now, now + LEASE)

@@ -1,15 +1,17 @@
 """A message to one address, with its fate: the outbox."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, func, text
+from sqlalchemy import JSON, Index, func, text, update
 from sqlmodel import Field, SQLModel, col, select
 
 from storage.moment import Moment
 from storage.session import Session
 from storage.statements import query
+
+EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Fate(StrEnum):
@@ -85,8 +87,10 @@ def _due(now, most):
 
 
 @query
-def _stale(now):
-    stale = (Delivery.fate == Fate.CLAIMED, col(Delivery.claimed_until) <= now)
+def _stale(end, never):
+    # A claim that ends later than any was made for was made before the clock was set back.
+    over = (col(Delivery.claimed_until) <= end) | (col(Delivery.claimed_until) > never)
+    stale = (Delivery.fate == Fate.CLAIMED, over)
     return select(Delivery.id).where(*stale).order_by(col(Delivery.id)).with_for_update(skip_locked=True)
 
 
@@ -98,12 +102,24 @@ async def claim(session: Session, now: datetime, until: datetime, limit: int = 1
     return rows
 
 
-async def release_claims(session: Session, now: datetime) -> list[int]:
-    """Puts back what was claimed and not reported sent in time; gives which."""
-    stale = (await session.exec(_stale(now))).all()
-    freed = [{"key_id": number, "fate": Fate.QUEUED, "claimed_until": None} for number in stale]
-    await session.update_many(Delivery, ("fate", "claimed_until"), freed)
+async def release_claims(session: Session, but: set[int], now: datetime, over: datetime, never: datetime = EVER) -> list[int]:
+    """Puts back what was claimed and not reported sent until `over`, or is claimed beyond `never`; gives which.
+
+    `but` these, which are still in hand.
+    """
+    stale = [number for number in (await session.exec(_stale(over, never))).all() if number not in but]
+    if stale:
+        freed = update(Delivery).where(col(Delivery.id).in_(stale))
+        await session.exec(freed.values(fate=Fate.QUEUED, claimed_until=None))
+        # What was claimed was due, whatever the clock says now.
+        await session.exec(freed.where(col(Delivery.not_before) > now).values(not_before=now))
     return stale
+
+
+async def wait_until(session: Session, address: str, until: datetime, instead: datetime) -> None:
+    """What was to wait for this address until then waits until another time."""
+    waits = (Delivery.fate == Fate.QUEUED, Delivery.address == address, Delivery.not_before == until)
+    await session.exec(update(Delivery).where(*waits).values(not_before=instead))
 
 
 async def extend_claims(session: Session, ids: list[int], until: datetime) -> None:
