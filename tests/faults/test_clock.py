@@ -1,4 +1,4 @@
-"""The clock jumps while messages are on their way; the disk is full while people write."""
+"""The clock jumps while messages are on their way: none is sent by two, none waits for an hour."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
