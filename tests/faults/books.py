@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from sqlmodel import SQLModel, select
@@ -43,6 +44,12 @@ class Books:
         """The list of what was in flight when its process died: delivery -> how often."""
         listed = [e.detail["deliveries"] for e in self.events if e.name == "sender:delivery:reclaim"]
         return Counter(number for numbers in listed for number in numbers)
+
+    def waited_for(self, lease: timedelta) -> bool:
+        """Whether nobody's claims were taken before they could be over."""
+        said = {d.id: d.created_at for d in self.deliveries}
+        taken = [e for e in self.events if e.name == "sender:delivery:reclaim"]
+        return all(event.at - said[number] >= lease for event in taken for number in event.detail["deliveries"])
 
     def check(self, api: TelegramApi, crowd: Crowd) -> None:
         assert not self.tables[Mishap]

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.outbox import LEASE
 from storage.database import Database
+from tests.faults.books import Books
 from tests.faults.forks import Bot, Forks
 from tests.faults.town import Town, copied, town
 
@@ -41,7 +43,8 @@ async def test_two_processes_on_postgresql(seed: int, parent: Forks, postgres_da
     async with town(parent, postgres_database, tmp_path, seed, bots=2, at_once=20) as there:
         for _kill in range(EACH):
             await _dies_and_rises(chance.choice(there.bots), chance)
-        await _checked(there)
+        books = await _checked(there)
+        assert books.waited_for(LEASE), "what a living process had in hand was taken from it"
 
 
 async def _dies_and_rises(bot: Bot, chance: random.Random) -> None:
@@ -53,9 +56,10 @@ async def _dies_and_rises(bot: Bot, chance: random.Random) -> None:
     bot.start()
 
 
-async def _checked(there: Town) -> None:
+async def _checked(there: Town) -> Books:
     for bot in there.bots:
         await bot.ready()
     books = await there.finishes()
     books.check(there.api, there.crowd)
     assert books.in_flight, "no kill found anything in flight: the load is too light to prove anything"
+    return books

@@ -54,7 +54,7 @@ async def test_errors_of_500(parent: Forks, sqlite_template: Path, tmp_path: Pat
     database, chance = copied(sqlite_template, tmp_path), random.Random(2)
     async with town(parent, database, tmp_path, seed=2) as there:
         there.api.says_no = lambda method, chat: Problem(500) if chance.random() < 0.01 else None
-        await _at_work(there, troubles=10)
+        await _at_work(there, troubles=6)
         await _gets_better(there)
     await database.close()
 
