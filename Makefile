@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: help run test bench words lock clean
+.PHONY: help run test soak bench words lock clean
 
 help:  ## This list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -17,6 +17,9 @@ test: $(VENV)/test  ## The whole test run
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+soak: $(VENV)/test  ## Kill the bot under load, KILLS times (5000; about half an hour)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults/test_kills.py --kills $(or $(KILLS),5000)
 
 bench: $(VENV)/test  ## Turns a second and CPU a turn, against a baseline in the same run
 	@$(BIN)/python -m tests.benchmarks

@@ -97,7 +97,7 @@ def build(
     files = FileStore(settings.data_dir / "evidence")
     router = all_routes()
     metrics = Metrics()
-    sender = Sender(database, files, now, metrics)
+    sender = Sender(database, files, now, metrics, clock)
     pace = Pace(settings.messages_per_minute, BURST, clock)
     intake = Intake(database, router, files, sender, pace, now, settings.association_name, metrics)
     named = {channel.name: channel for channel in (channels if channels is not None else _channels(settings, database, files))}

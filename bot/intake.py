@@ -23,7 +23,7 @@ from locales.catalogue import languages
 from storage.conversation import Conversation
 from storage.database import Database
 from storage.delivery import Delivery, delivered_as
-from storage.files import LARGEST, FileStore, NotReadable
+from storage.files import LARGEST, FilesAway, FileStore, NotReadable
 from storage.heard import Mishap, mark_heard, was_heard
 from storage.person import addressed, newcomer, speaker
 from storage.session import Conflict, DatabaseAway, Session
@@ -55,7 +55,7 @@ class Intake:
     async def receive(self, incoming: Incoming) -> Receipt:
         """Gives the receipt when all that the message caused is safe.
 
-        Raises what the database raises while it is away: the platform must then deliver again.
+        Raises DatabaseAway or FilesAway where it cannot be kept: the platform must then deliver again.
         """
         channel = _channel(incoming)
         with self.metrics.turn(channel):
@@ -90,7 +90,7 @@ class Intake:
             log.info("unknown call", extra={"action": "unknown_call", "call": str(unknown)})
             text = _("Nút này không còn dùng được nữa. Mời {you} làm tiếp từ đây.")
             deliveries = await self._refuse(incoming, Misheard(text))
-        except DatabaseAway:
+        except (DatabaseAway, FilesAway):
             raise
         except Exception:
             outcome = "mishap"

@@ -1,15 +1,15 @@
 """How fast one address may go: a bucket each, forgotten when it is full again; and how fast it is told what nobody asked for."""
 
-import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-REMEMBERED = 50_000
+REMEMBERED = 20_000
 LONGEST_WAIT = 600  # seconds between two tries
 
 
-@dataclass
+@dataclass(slots=True)
 class _Bucket:
     level: float
     at: float
@@ -46,19 +46,23 @@ class Pace:
 
 
 class Spacing:
-    """Nobody is told one thing after another faster than they could read it."""
+    """How long ago each key had its last turn."""
 
-    def __init__(self) -> None:
-        self.spoken: OrderedDict[str, float] = OrderedDict()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.last: OrderedDict[str, float] = OrderedDict()
 
-    async def wait(self, key: str, seconds: float) -> None:
-        """Returns `seconds` after it last did for this key."""
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, self.spoken.get(key, 0.0) + seconds - loop.time()))
-        self.spoken[key] = loop.time()
-        self.spoken.move_to_end(key)
-        if len(self.spoken) > REMEMBERED:
-            self.spoken.popitem(last=False)
+    def wait(self, key: str, seconds: float) -> float:
+        """The seconds that are left of `seconds` since the key's last turn; where none are, this is its turn: 0."""
+        now = self.clock()
+        left = self.last.get(key, now - seconds) + seconds - now
+        if left > 0:
+            return left
+        self.last[key] = now
+        self.last.move_to_end(key)
+        if len(self.last) > REMEMBERED:
+            self.last.popitem(last=False)
+        return 0
 
 
 def seconds_before(tries: int, wished: float) -> float:

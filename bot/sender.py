@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
@@ -12,14 +13,13 @@ from typing import Any
 from sqlalchemy import update
 from sqlmodel import col
 
-from bot.channels import Buttons, Channel, Edit, NotThere, Outgoing, SendError, TryAgain, Unreachable
-from bot.channels.cutting import units
+from bot.channels import Channel, SendError, TryAgain, Unreachable
+from bot.claims import Claims
 from bot.metrics import Metrics
-from bot.outbox import LEASE
 from bot.pace import Spacing, seconds_before
-from bot.pictures import attachment
+from bot.voice import Voice
 from storage.database import Database, DatabaseAway
-from storage.delivery import Delivery, Fate, Urgency, claim, extend_claims, release_claims, waiting
+from storage.delivery import Delivery, Fate, Urgency, due_already, wait_until
 from storage.files import FileStore
 from storage.person import Address
 from storage.turnstile import close
@@ -30,7 +30,8 @@ NOTE_EVERY = 0.05  # seconds for which outcomes are gathered into one transactio
 GIVE_UP_AFTER = timedelta(days=3)
 AT_ONCE = 200  # addresses
 OUTCOME = ("fate", "tries", "not_before", "claimed_until", "sent_at", "message_id", "problem")
-REMEMBERED = 20_000  # recent messages whose names need no look-up
+REMEMBERED = 10_000  # recent messages whose names need no look-up
+Now = Callable[[], datetime]
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ class _Outcome:
 class Sender:
     """Owns every delivery that this process has claimed, until its outcome is in the database."""
 
-    def __init__(self, database: Database, files: FileStore, now: Callable[[], datetime], metrics: Metrics) -> None:
-        self.database, self.files, self.now, self.metrics = database, files, now, metrics
+    def __init__(
+        self, database: Database, files: FileStore, now: Now, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.database, self.now, self.metrics = database, now, metrics
+        self.claims = Claims(database, now, clock)
         self.channels: dict[str, Channel] = {}
         self.lanes: dict[str, deque[Delivery]] = {}
         self.held: dict[int, Delivery] = {}
-        self.extended_at = now()
         self.paused: dict[str, datetime] = {}
         self.closing: dict[str, datetime] = {}  # channels on which nobody may speak unasked for a while
         self.names: OrderedDict[int, str] = OrderedDict()
@@ -57,7 +60,7 @@ class Sender:
         self.lane_tasks: set[asyncio.Task[None]] = set()
         self.places = asyncio.Semaphore(AT_ONCE)
         self.news = asyncio.Event()  # something is queued that may be due
-        self.spacing = Spacing()
+        self.spacing, self.voice = Spacing(), Voice(files, self._name_of)
 
     def post(self, deliveries: Iterable[Delivery]) -> None:
         """Sends deliveries that are committed: those that this process claimed at once, the others when they are due."""
@@ -76,7 +79,7 @@ class Sender:
             running = self._start(self._run_lane(delivery.address, lane))
             self.lane_tasks.add(running)
             running.add_done_callback(self.lane_tasks.discard)
-        lane.append(delivery)
+        lane.insert(_place(lane, delivery), delivery)
         self.held[delivery.id or 0] = delivery
 
     def _in_hand(self) -> list[int]:
@@ -108,25 +111,27 @@ class Sender:
     async def keep(self) -> None:
         """Notes what became of what was sent, and holds on to what was not sent yet."""
         await self.note_outcomes()
-        now = self.now()
-        if now - self.extended_at > LEASE / 3:
-            async with self.database.transaction() as session:
-                await extend_claims(session, self._in_hand(), now + LEASE)
-            self.extended_at = now
+        moved = await self.claims.hold(self._in_hand())
+        if moved < timedelta():
+            await self._set_back(moved)
+
+    async def _set_back(self, moved: timedelta) -> None:
+        """Who was to wait for a second does not wait for an hour and a second."""
+        ends, self.paused = self.paused, {address: until + moved for address, until in self.paused.items()}
+        for outcome in self.outcomes:
+            if outcome.values["not_before"] == ends.get(outcome.address):
+                outcome.values["not_before"] += moved
+        async with self.database.transaction() as session:
+            for address, until in ends.items():
+                await wait_until(session, address, until, until + moved)
+            await due_already(session, self.now())
 
     async def look(self, left_by_others: bool = False) -> int:
         """Takes what is due and sends it; gives how many. With `left_by_others` claims are taken whose lease goes on."""
         self.news.clear()
         await self.keep()
-        now, due = self.now(), []
-        async with self.database.transaction() as session:
-            left = await release_claims(session, now + LEASE * 2 if left_by_others else now)
-            for name, channel in self.channels.items():
-                due += await claim(session, name, channel.can.unasked_per_second, now, now + LEASE, self._in_hand())
-            over = {address for address, until in self.paused.items() if until <= now}
-            behind = await waiting(session, over) if over else set()
-        if left:
-            log.warning("perhaps sent twice: a process stopped while sending", extra={"action": "reclaimed", "deliveries": left})
+        over = {address for address, until in self.paused.items() if until <= self.now()}
+        due, behind = await self.claims.take(self.channels, self._in_hand(), over, left_by_others)
         self._unpause(over - behind)
         for delivery in due:
             self._into_lane(delivery)
@@ -155,14 +160,22 @@ class Sender:
         await self.note_outcomes()
 
     async def _run_lane(self, address: str, lane: deque[Delivery]) -> None:
-        async with self.places:
-            while lane:
-                delivery = lane.popleft()
-                if delivery.urgency != Urgency.REPLY and (channel := self.channels.get(delivery.channel)):
-                    await self.spacing.wait(address, channel.can.seconds_between)
-                if not await self._send(delivery):
+        while lane:
+            if wait := self._early(lane[0]):
+                # A reply that comes meanwhile need not wait.
+                await asyncio.sleep(min(wait, 0.1))
+                continue
+            async with self.places:
+                if not await self._send(lane.popleft()):
                     self._put_back(address, lane)
         del self.lanes[address]
+
+    def _early(self, delivery: Delivery) -> float:
+        """The seconds to wait before it: nobody is told one thing after another faster than they could read it."""
+        channel = self.channels.get(delivery.channel)
+        if delivery.urgency == Urgency.REPLY or channel is None:
+            return 0
+        return self.spacing.wait(delivery.address, channel.can.seconds_between)
 
     async def _send(self, delivery: Delivery) -> bool:
         """False where the address must be left alone for a while."""
@@ -179,39 +192,15 @@ class Sender:
             log.exception("not sent", extra={"action": "send_failed", "delivery": delivery.id})
             self._note(delivery, fate=Fate.FAILED, problem=type(bug).__name__)
         else:
-            self._note(delivery, fate=Fate.SENT if name else Fate.DROPPED, sent_at=self.now(), message_id=name)
+            self._note(delivery, fate=Fate.DROPPED if name is None else Fate.SENT, sent_at=self.now(), message_id=name or None)
         return True
 
     async def _speak(self, delivery: Delivery) -> str | None:
         """The platform's name for the message; None where there was nothing to say any more."""
-        kind, _colon, chat = delivery.address.partition(":")
-        channel = self.channels.get(kind)
+        channel = self.channels.get(delivery.channel)
         if channel is None:
-            raise TryAgain(f"the channel {kind} is not running", 60)
-        buttons = tuple(tuple((label, token) for label, token in row) for row in delivery.buttons)
-        if delivery.edits is not None:
-            return await self._change(channel, delivery.edits, chat, delivery.text, buttons)
-        if delivery.settles is not None:
-            whole = f"{delivery.settled}\n\n{delivery.text}"
-            if delivery.in_place and channel.can.in_place and units(whole) <= channel.can.text_limit:
-                if name := await self._change(channel, delivery.settles, chat, whole, buttons):
-                    return name
-            else:
-                await self._change(channel, delivery.settles, chat, delivery.settled, ())
-        shown = await asyncio.to_thread(attachment, self.files, delivery.attachment) if delivery.attachment else None
-        return await channel.send(Outgoing(chat, delivery.id or 0, delivery.text or "", buttons, shown))
-
-    async def _change(self, channel: Channel, changed: int, chat: str, text: str | None, buttons: Buttons) -> str | None:
-        """The platform's name for the changed message; None where there is none to be changed."""
-        name = await self._name_of(changed)
-        if name is None or not channel.can.edits:
-            return None
-        try:
-            await channel.edit(Edit(chat, changed, name, text, buttons))
-        except NotThere as gone:
-            log.debug("nothing to edit", extra={"action": "edit_idle", "delivery": changed, "reason": str(gone)})
-            return None
-        return name
+            raise TryAgain(f"the channel {delivery.channel} is not running", 60)
+        return await self.voice.say(channel, delivery)
 
     async def _name_of(self, delivery_id: int) -> str | None:
         if delivery_id in self.names:
@@ -298,3 +287,8 @@ class Sender:
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("sender task failed", exc_info=error, extra={"action": "sender_failed"})
+
+
+def _place(lane: deque[Delivery], delivery: Delivery) -> int:
+    """Behind all that is as urgent."""
+    return next((at for at, other in enumerate(lane) if other.urgency > delivery.urgency), len(lane))

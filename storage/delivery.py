@@ -1,11 +1,11 @@
 """A message to one address, with its fate: the outbox."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, exists, func, text
+from sqlalchemy import JSON, Index, exists, func, text, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, col, select
 
@@ -16,7 +16,7 @@ from storage.statements import query
 from storage.turnstile import passes, turnstile
 
 AT_ONCE = 100  # claimed in one look
-IN_FLIGHT = "in flight when its process stopped"
+EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Fate(StrEnum):
@@ -99,26 +99,39 @@ def _nth_latest(address, count):
     return select(Delivery.id).where(Delivery.address == address).order_by(col(Delivery.id).desc()).offset(count).limit(1)
 
 
+def _may_go(channel: Any, urgency: Any, now: Any) -> Any:
+    other = aliased(Delivery)
+    # What must wait holds up what was said after it; where the platform asked us to wait, all else to the same person.
+    ahead = (col(other.id) < Delivery.id) & (other.urgency == Delivery.urgency)
+    same = (other.address == Delivery.address, other.fate == Fate.QUEUED, other.not_before > now)
+    waits = exists().where(*same, ahead | (other.tries > 0))
+    due = (Delivery.channel == channel, Delivery.urgency == urgency, Delivery.fate == Fate.QUEUED, Delivery.not_before <= now)
+    return select(Delivery).where(*due, ~waits).with_for_update(skip_locked=True)
+
+
 @query
 def _due(channel, urgency, now, most):
-    earlier = aliased(Delivery)
-    # What must wait holds up what was said after it to the same person.
-    ahead = (earlier.address == Delivery.address, col(earlier.id) < Delivery.id, earlier.urgency == Delivery.urgency)
-    waits = exists().where(*ahead, earlier.fate == Fate.QUEUED, earlier.not_before > now)
-    due = (Delivery.channel == channel, Delivery.urgency == urgency, Delivery.fate == Fate.QUEUED, Delivery.not_before <= now)
-    oldest = select(Delivery).where(*due, ~waits).order_by(col(Delivery.not_before), col(Delivery.id)).limit(most)
-    return oldest.with_for_update(skip_locked=True)
+    return _may_go(channel, urgency, now).order_by(col(Delivery.id)).limit(most)
 
 
 @query
-def _stale(now):
-    stale = (Delivery.fate == Fate.CLAIMED, col(Delivery.claimed_until) <= now)
-    return select(Delivery).where(*stale).order_by(col(Delivery.id)).with_for_update(skip_locked=True)
+def _due_broadcasts(channel, urgency, now, most):
+    # One to each person, so that their order is nobody's concern; the index finds the next without a look at the others.
+    return _may_go(channel, urgency, now).order_by(col(Delivery.not_before), col(Delivery.id)).limit(most)
+
+
+@query
+def _stale(end, never):
+    # A claim that ends later than any was made for was made before the clock was set back.
+    over = (col(Delivery.claimed_until) <= end) | (col(Delivery.claimed_until) > never)
+    stale = (Delivery.fate == Fate.CLAIMED, over)
+    return select(Delivery.id).where(*stale).order_by(col(Delivery.id)).with_for_update(skip_locked=True)
 
 
 async def due(session: Session, channel: str, urgency: Urgency, now: datetime, most: int) -> list[Delivery]:
     """The oldest of this kind that may be sent now."""
-    return (await session.exec(_due(channel, urgency, now, most))).all() if most > 0 else []
+    oldest = _due_broadcasts if urgency == Urgency.BROADCAST else _due
+    return (await session.exec(oldest(channel, urgency, now, most))).all() if most > 0 else []
 
 
 async def claim(
@@ -149,12 +162,30 @@ async def _in_other_hands(session: Session, addresses: Collection[str], ours: Co
     return {address for number, address in (await session.exec(held)).all() if number not in ours}
 
 
-async def release_claims(session: Session, now: datetime) -> list[int]:
-    """Puts back what was claimed and not reported sent in time, and marks it: it may arrive twice. Gives the numbers."""
-    rows = (await session.exec(_stale(now))).all()
-    for row in rows:
-        row.fate, row.claimed_until, row.problem = Fate.QUEUED, None, IN_FLIGHT
-    return [row.id or 0 for row in rows]
+async def release_claims(session: Session, but: set[int], now: datetime, over: datetime, never: datetime = EVER) -> list[int]:
+    """Puts back what was claimed and not reported sent until `over`, or is claimed beyond `never`; gives which.
+
+    `but` these, which are still in hand.
+    """
+    stale = [number for number in (await session.exec(_stale(over, never))).all() if number not in but]
+    if stale:
+        freed = update(Delivery).where(col(Delivery.id).in_(stale))
+        await session.exec(freed.values(fate=Fate.QUEUED, claimed_until=None))
+        # What was claimed was due, whatever the clock says now.
+        await session.exec(freed.where(col(Delivery.not_before) > now).values(not_before=now))
+    return stale
+
+
+async def wait_until(session: Session, address: str, until: datetime, instead: datetime) -> None:
+    """What was to wait for this address until then waits until another time."""
+    waits = (Delivery.fate == Fate.QUEUED, Delivery.address == address, Delivery.not_before == until)
+    await session.exec(update(Delivery).where(*waits).values(not_before=instead))
+
+
+async def due_already(session: Session, now: datetime) -> None:
+    """What was never refused was to go at once, whatever the clock said when it was written."""
+    at_once = (Delivery.fate == Fate.QUEUED, Delivery.tries == 0, Delivery.not_before > now)
+    await session.exec(update(Delivery).where(*at_once, Delivery.urgency < Urgency.BROADCAST).values(not_before=now))
 
 
 async def extend_claims(session: Session, ids: list[int], until: datetime) -> None:

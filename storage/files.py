@@ -29,6 +29,10 @@ class NotReadable(Exception):
     """The bytes are neither a picture nor a document that we take."""
 
 
+class FilesAway(Exception):
+    """The file cannot be stored now: the disk is full, or not there."""
+
+
 @dataclass(frozen=True)
 class Kept:
     sha256: str
@@ -45,9 +49,12 @@ class FileStore:
         self._one = asyncio.Semaphore(1)
 
     async def keep(self, content: bytes) -> Kept:
-        """Stores the original durably, and a preview if it is a picture. Raises NotReadable."""
+        """Stores the original durably, and a preview if it is a picture. Raises NotReadable or FilesAway."""
         async with self._one:
-            return await asyncio.to_thread(self._keep, content)
+            try:
+                return await asyncio.to_thread(self._keep, content)
+            except OSError as error:
+                raise FilesAway(error.strerror) from error
 
     def original(self, sha256: str) -> Path:
         return self.folder / "originals" / sha256[:2] / sha256
@@ -101,11 +108,16 @@ def _write(path: Path, content: bytes) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        # Half a file would take the room that is wanted for the whole one.
+        part.unlink(missing_ok=True)
+        raise
     # The name is safe when its folder is.
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)

@@ -49,16 +49,21 @@ class Sqlite:
         # Waiting here in order is fair, waiting in SQLite is a lottery.
         async with self._turn:
             committed = self._group or await self._begin()
-            self._run("SAVEPOINT one")
             try:
-                yield self
-            except BaseException:
-                if self.connection.in_transaction:
-                    self._run("ROLLBACK TO one")
-                raise
+                self._run("SAVEPOINT one")
+                try:
+                    yield self
+                except BaseException:
+                    if self.connection.in_transaction:
+                        self._run("ROLLBACK TO one")
+                    raise
+                finally:
+                    if self.connection.in_transaction:
+                        self._run("RELEASE one")
             finally:
-                if self.connection.in_transaction:
-                    self._run("RELEASE one")
+                # Where the disk is full SQLite undoes everything, the turns before this one as well.
+                if not self.connection.in_transaction:
+                    self._undone(DatabaseAway("undone together with another turn"))
         await asyncio.shield(committed)
 
     async def _begin(self) -> asyncio.Future[None]:
@@ -86,15 +91,23 @@ class Sqlite:
             # One of the group waits for something else than the database: its turn is not over.
             asyncio.get_running_loop().call_soon(self._commit)
             return
-        group, self._group = self._group, None
+        group = self._group
         try:
             self._run("COMMIT")
         except Exception as error:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-            group.set_exception(error)
+            self._undone(error)
         else:
+            self._group = None
             group.set_result(None)
+
+    def _undone(self, error: Exception) -> None:
+        """Nothing of this group is kept: whoever waits for its commit is told."""
+        group, self._group = self._group, None
+        if group is not None:
+            group.set_exception(error)
+            group.exception()  # there may be nobody who waits
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
         return self._run(sql, values).fetchall()
@@ -106,11 +119,11 @@ class Sqlite:
         return self._run(sql, values).lastrowid
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        self.connection.executemany(sql, rows)
+        self._run(sql, rows, self.connection.executemany)
 
-    def _run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+    def _run(self, sql: str, values: Sequence[Any] = (), how: Callable[..., sqlite3.Cursor] | None = None) -> sqlite3.Cursor:
         try:
-            return self.connection.execute(sql, values)
+            return (how or self.connection.execute)(sql, values)
         except sqlite3.IntegrityError as error:
             raise (Conflict if error.sqlite_errorname in TAKEN else StatementFailed)(str(error)) from error
         except sqlite3.OperationalError as error:

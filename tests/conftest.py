@@ -21,6 +21,7 @@ _copies = itertools.count(1)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="rewrite the golden talks")
+    parser.addoption("--kills", type=int, default=200, help="how often the bots of tests/faults/test_kills.py are killed")
 
 
 async def fill(url: str) -> None:

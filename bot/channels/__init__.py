@@ -111,7 +111,10 @@ class Channel(Protocol):
         """Stops hearing; what is in hand is finished."""
 
     async def send(self, message: Outgoing) -> str:
-        """Sends, and gives the platform's name for the message. Raises TryAgain, Unreachable or SendError."""
+        """Sends, and gives the platform's name for the message, or "" where it arrived and the name is not known.
+
+        Raises TryAgain, Unreachable or SendError.
+        """
 
     async def edit(self, change: Edit) -> None:
         """Changes a sent message. Raises like `send`, and NotThere."""

@@ -32,7 +32,7 @@ from bot.channels import (
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.polling import Polling, patiently
-from bot.channels.telegram_client import NOT_ACCEPTED, PATIENCE, Request, Slower, fate, hush, reason
+from bot.channels.telegram_client import NOT_ACCEPTED, PATIENCE, CutOff, Request, Slower, fate, hush, reason
 from bot.channels.telegram_updates import understood
 from bot.channels.webhook import webhook
 from handlers.incoming import Incoming, Sent
@@ -131,7 +131,7 @@ class Telegram:
             async with self._driver():
                 for number, piece in enumerate(parts[begun:], begun + 1):
                     keyboard = _keyboard(message.buttons) if number == len(parts) else None
-                    name = await self._say(message.chat, piece, keyboard)
+                    name = await self._said(message.chat, piece, keyboard)
                     begun = number
         except TryAgain:
             if begun:
@@ -142,7 +142,8 @@ class Telegram:
     async def edit(self, change: Edit) -> None:
         async with self._driver():
             try:
-                await self._rewrite(change)
+                with contextlib.suppress(CutOff):  # it is changed
+                    await self._rewrite(change)
             except BadRequest as error:
                 said = error.message.lower()
                 if said.startswith(NOT_THERE):
@@ -232,6 +233,14 @@ class Telegram:
                     await self._call("answerCallbackQuery", callback_query_id=incoming.origin, text=BUSY)
                 else:
                     await self._call("sendMessage", chat_id=incoming.address.partition(":")[2], text=BUSY)
+
+    async def _said(self, chat: str, piece: Piece, keyboard: Keyboard | None) -> str:
+        """Telegram's number of the message; empty where it arrived and the number did not reach us."""
+        try:
+            return await self._say(chat, piece, keyboard)
+        except CutOff as cut:
+            log.warning("sent, the answer was cut off", extra={"action": "answer_cut_off", "number": cut.message_id})
+            return str(cut.message_id or "")
 
     async def _say(self, chat: str, piece: Piece, keyboard: Keyboard | None) -> str:
         """Telegram's number of the message."""

@@ -13,9 +13,11 @@ A method that it does not know is an error of the test: `stop` fails.
 import asyncio
 import contextlib
 import json
+import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -55,6 +57,7 @@ class TelegramApi:
         self.updates: dict[int, dict[str, Any]] = {}  # not confirmed yet
         self.deliveries: list[tuple[int, int]] = []  # (update_id, the webhook's answer)
         self.webhook: Webhook | None = None
+        self.doors: list[str] = []  # where a proxy in front of several processes would pass the webhook's calls on to
         self.allowed: list[str] = []
         self.url = ""
         self._numbers: dict[str, int] = {}
@@ -269,8 +272,9 @@ class TelegramApi:
 
     async def _post(self, webhook: Webhook, update: dict[str, Any]) -> tuple[int, float | None]:
         headers = {"X-Telegram-Bot-Api-Secret-Token": webhook.secret} if webhook.secret else {}
+        url = random.choice(self.doors) + urlsplit(webhook.url).path if self.doors else webhook.url
         try:
-            async with webhook.connections, self._client.post(webhook.url, json=update, headers=headers) as answer:
+            async with webhook.connections, self._client.post(url, json=update, headers=headers) as answer:
                 status, retry_after = answer.status, answer.headers.get("Retry-After")
                 asked = await answer.json() if status == 200 and answer.content_type == "application/json" else {}
         except aiohttp.ClientError:
