@@ -21,7 +21,7 @@ test: $(VENV)/test  ## The whole test run
 soak: $(VENV)/test  ## Kill the bot under load, KILLS times (5000; about half an hour)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults/test_kills.py --kills $(or $(KILLS),5000)
 
-bench: $(VENV)/test  ## Turns a second and CPU a turn, against a baseline in the same run
+bench: $(VENV)/peers/done  ## What a turn costs us, our peers and the least that can be written by hand
 	@$(BIN)/python -m tests.benchmarks
 
 words: $(VENV)/test  ## Extract the texts and bring the catalogues up to date
@@ -29,7 +29,7 @@ words: $(VENV)/test  ## Extract the texts and bring the catalogues up to date
 
 lock: $(VENV)/run  ## Pin the requirements anew, with hashes
 	@$(BIN)/pip install --quiet uv
-	@for set in run test; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	@for set in run test peers; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements/$$set.in -o requirements/$$set.txt; done
 
 clean:  ## Remove the virtual environment; the data stays
@@ -39,6 +39,12 @@ $(VENV)/run: requirements/run.txt
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@echo "Installing what the bot needs (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/peers/done: requirements/peers.txt $(VENV)/test
+	@test -d $(VENV)/peers || $(PYTHON) -m venv $(VENV)/peers
+	@echo "Installing what we are measured against (once) ..."
+	@$(VENV)/peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
 	@touch $@
 
 $(VENV)/test: requirements/test.txt $(VENV)/run

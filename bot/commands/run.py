@@ -13,6 +13,7 @@ from bot.app import ROLES, App, build, utc_now
 from bot.commands import open_database
 from bot.commands.officers import web_link
 from bot.settings import SettingProblem, Settings, read_settings
+from handlers.account.village import index_of_places
 from handlers.approval.invitation import PREFIX
 from storage.assignment import Assignment, Invitation, invite
 from storage.database import Database
@@ -46,6 +47,8 @@ async def _serve(settings: Settings, roles: list[str]) -> None:
         links = await _first_steps(settings, database)
         database.keep_others_out()
         app = build(settings, database)
+        async with database.transaction() as session:
+            await index_of_places(session)
         _spare_the_collector()
         async with app.running(roles):
             _greet(settings, app, links)

@@ -54,7 +54,7 @@ async def hear(turn: Turn, whose: str, owner_id: int) -> None:
     await _owner(turn, whose, owner_id)
     hint = _("Trợ lý chưa tìm thấy nơi này. {You} gõ tên thôn và tên xã, ví dụ: thon Trung Tien, xa Cam Binh.")
     typed = turn.text(hint, longest=200)
-    found = (await _index(turn.session)).find(typed, limit=SCREEN)
+    found = (await index_of_places(turn.session)).find(typed, limit=SCREEN)
     if not found or not any(c.isalpha() for c in typed):
         raise Misheard(hint)
     if is_sure(found):
@@ -105,7 +105,7 @@ async def hear_village(turn: Turn, whose: str, owner_id: int, commune_id: int) -
     await _owner(turn, whose, owner_id)
     hint = _("Trợ lý chưa tìm thấy thôn này. {You} gõ lại tên thôn, ví dụ: thôn Trung Tiến.")
     typed = turn.text(hint, longest=200)
-    found = (await _index(turn.session)).find(typed, within=commune_id, level="village", limit=SCREEN)
+    found = (await index_of_places(turn.session)).find(typed, within=commune_id, level="village", limit=SCREEN)
     if found and is_sure(found):
         return await _take(turn, whose, owner_id, found[0].place_id)
     if found:
@@ -237,8 +237,8 @@ def _called(place: Place) -> str:
     return f"{place.kind} {place.name}"
 
 
-async def _index(session: Session) -> PlaceIndex:
-    """The search index of this database, made anew when the places have changed."""
+async def index_of_places(session: Session) -> PlaceIndex:
+    """The search index of this database, made anew when the places have changed; whoever serves makes it beforehand."""
     now = await stamp(session)
     database = session.database
     if database not in _indexes or _indexes[database][0] != now:

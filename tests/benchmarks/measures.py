@@ -89,7 +89,7 @@ class Arena:
     ) -> Figures:
         """Taps for so many seconds: as fast as they are answered, or so many a second."""
         async with self.world(contestant, delay, database_url) as world:
-            people = [world.citizen(first + number) for number in range(500 if contestant.ours else 256)]
+            people = [world.citizen(first + number) for number in range(300 if contestant.ours else 256)]
             at_once = WHEN_SLOW if delay else SIDE_BY_SIDE
             if contestant.ours or not delay:
                 await side_by_side(world, [(one, beginning(contestant, one.number)) for one in people], at_once)

@@ -26,6 +26,7 @@ class Contestant:
     command: tuple[str, ...]
     ours: str = ""  # sqlite | postgres
     processes: int = 1
+    python: str = sys.executable
 
 
 class Server:
@@ -50,7 +51,7 @@ class Server:
 
     async def __aenter__(self) -> "Server":
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            self.contestant.python,
             *self.contestant.command,
             cwd=ROOT,
             env=os.environ | self._settings(),
@@ -90,7 +91,9 @@ OURS = ("-m", "bot", "run")
 LIMIT = Contestant("hand-written limit", ("-m", "tests.benchmarks.peers.limit"))
 STOCK = Contestant("python-telegram-bot, PicklePersistence", ("-m", "tests.benchmarks.peers.stock"))
 STOCK_SQLMODEL = Contestant("… and one SQLModel commit an answer", ("-m", "tests.benchmarks.peers.stock", "--sqlmodel"))
-AIOGRAM = Contestant("aiogram, states in SQLite", ("-m", "tests.benchmarks.peers.aiogram_fsm"))
+# It wants other versions of what we use: it has an environment of its own.
+PEERS = str(ROOT / ".venv" / "peers" / "bin" / "python")
+AIOGRAM = Contestant("aiogram, states in SQLite", ("-m", "tests.benchmarks.peers.aiogram_fsm"), python=PEERS)
 SQLITE = Contestant("**ours, SQLite**", OURS, "sqlite")
 POSTGRES = Contestant("**ours, PostgreSQL**", OURS, "postgres")
 POSTGRES_TWICE = Contestant("**ours, PostgreSQL, two processes**", OURS, "postgres", 2)
