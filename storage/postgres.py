@@ -14,6 +14,7 @@ from storage.session import Conflict, DatabaseAway, StatementFailed
 
 CONNECTIONS = 10
 LOOK_SECONDS = 1.0
+PATIENCE = 4.0  # seconds for a connection: an operator who mistyped an address is told soon
 STATEMENTS = 500  # kept prepared on each connection
 AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
@@ -59,7 +60,12 @@ class Postgres:
             if self._pool is None:
                 try:
                     self._pool = await asyncpg.create_pool(
-                        self.url, min_size=1, max_size=CONNECTIONS, connection_class=_Connection, statement_cache_size=STATEMENTS
+                        self.url,
+                        min_size=1,
+                        max_size=CONNECTIONS,
+                        connection_class=_Connection,
+                        timeout=PATIENCE,
+                        statement_cache_size=STATEMENTS,
                     )
                 except AWAY as error:
                     raise DatabaseAway(type(error).__name__) from error
@@ -95,7 +101,7 @@ class Postgres:
         """A connection of its own, for as long as it takes to get one."""
         while True:
             try:
-                line = await asyncpg.connect(self.url)
+                line = await asyncpg.connect(self.url, timeout=PATIENCE)
                 break
             except AWAY:
                 await asyncio.sleep(LOOK_SECONDS)
@@ -106,7 +112,9 @@ class Postgres:
 
     async def migrate(self, work: Any) -> Any:
         """Runs `work` with a connection of SQLAlchemy's, for Alembic."""
-        engine = create_async_engine(self.url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+        engine = create_async_engine(
+            self.url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool, connect_args={"timeout": PATIENCE}
+        )
         async with engine.begin() as connection:
             return await connection.run_sync(work)
 

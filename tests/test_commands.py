@@ -1,11 +1,17 @@
 """The command line, as an operator types it: what it says, and what it says when something is wrong."""
 
+import asyncio
 import os
+import socket
+import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from tests.channels.telegram_api import TelegramApi
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,6 +48,42 @@ def test_a_wrong_setting_is_one_line(settings: dict[str, str], names: str, bot) 
     assert code == 2
     assert said.startswith(names)
     assert said.count("\n") == 1, said
+
+
+def test_a_port_that_is_taken_and_a_database_that_does_not_answer(bot) -> None:  # type: ignore[no-untyped-def]
+    """Each is one line within five seconds, and the time that Python takes to start."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        began = time.monotonic()
+        code, said = bot("run", HTTP_PORT=str(port))
+        assert code == 2 and said.startswith(f"HTTP_PORT: cannot listen on 127.0.0.1:{port} ") and said.count("\n") == 1
+        code, said = bot("run", DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/none")
+        assert (code, said) == (2, "DATABASE_URL: the database cannot be used (TimeoutError)\n")
+        assert time.monotonic() - began < 12
+
+
+@pytest.mark.parametrize("half", ["DELETE FROM alembic_version", "UPDATE alembic_version SET version_num = '0001'"])
+def test_a_database_that_is_half_migrated(half: str, bot, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with sqlite3.connect(tmp_path / "bot.sqlite3") as database:
+        database.execute(half)
+    database.close()
+    code, said = bot("run")
+    assert code == 2
+    assert said.startswith("DATABASE_URL: the database cannot be used (")
+    assert said.count("\n") == 1, said
+
+
+async def test_a_token_that_telegram_refuses(tmp_path: Path) -> None:
+    async with TelegramApi.open() as api:
+        env = os.environ | {"DATA_DIR": str(tmp_path), "HTTP_PORT": "0", "TELEGRAM_API_URL": api.url, "DATABASE_URL": ""}
+        run = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", "run", cwd=ROOT, env=env | {"TELEGRAM_BOT_TOKEN": "1:another"},
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _out, said = await asyncio.wait_for(run.communicate(), 20)
+    assert (run.returncode, said.decode()) == (2, "TELEGRAM_BOT_TOKEN: Telegram does not accept this token\n")
 
 
 def test_officers_are_invited_by_name_and_by_code(bot) -> None:  # type: ignore[no-untyped-def]
