@@ -70,7 +70,7 @@ class App:
         async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
             loops = [tasks.create_task(self.sender.run(claims="sender" in roles))]
             if "clock" in roles:
-                loops.append(tasks.create_task(clock.run(self.database, self.intake.now)))
+                loops.append(tasks.create_task(clock.run(self.database, self.intake.now, self._with_history())))
             if http:
                 hearing = self.channels if "web" in roles else {}
                 await stack.enter_async_context(serve(self.settings, self.database, hearing, self.intake))
@@ -84,6 +84,9 @@ class App:
                 await self.sender.drain()
                 for loop in loops:
                     loop.cancel()
+
+    def _with_history(self) -> list[str]:
+        return [name for name, channel in self.channels.items() if channel.can.keeps_history]
 
 
 def build(

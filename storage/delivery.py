@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, exists, func, text, update
+from sqlalchemy import JSON, Index, delete, exists, func, text, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, col, select
 
@@ -225,3 +225,13 @@ async def before_the_latest(session: Session, address: str, count: int) -> int:
 async def history(session: Session, address: str, after: int = 0) -> list[Delivery]:
     """What was sent or is being sent to an address since delivery `after`, in order."""
     return (await session.exec(_sent_to(address, after))).all()
+
+
+async def forget_sent(session: Session, channels: Collection[str], before: datetime, most: int = 1000) -> int:
+    """Drops what was sent on these channels before then, the oldest first; gives how many. A prompt about a paper stays."""
+    over = (col(Delivery.fate).not_in((Fate.QUEUED, Fate.CLAIMED)), col(Delivery.about).is_(None))
+    old = (col(Delivery.channel).in_(channels), Delivery.created_at < before)
+    numbers = (await session.exec(select(Delivery.id).where(*over, *old).order_by(col(Delivery.id)).limit(most))).all()
+    if numbers:
+        await session.exec(delete(Delivery).where(col(Delivery.id).in_(numbers)))
+    return len(numbers)

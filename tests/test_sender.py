@@ -12,6 +12,7 @@ import pytest
 from sqlmodel import col, select
 
 from bot.channels import Can, Edit, NotFetched, Outgoing, Receive, SendError, TryAgain, Unreachable
+from bot.clock import SENT_FOR, keep_outbox_small
 from bot.metrics import Metrics
 from bot.outbox import LEASE
 from bot.sender import GIVE_UP_AFTER, Sender
@@ -287,3 +288,21 @@ async def test_a_database_that_is_away_for_a_while_ends_nothing(tmp_path: Path, 
     with contextlib.suppress(asyncio.CancelledError):
         await running
     await office.sender.drain()
+
+
+async def test_what_was_sent_long_ago_is_forgotten(office: Office) -> None:
+    """Not what waits, not what an officer is still to decide, not what is recent, not where we keep the history ourselves."""
+    old = await office.write("An", "một", "hai")
+    office.sender.post(old)
+    await office.sender.drain()
+    async with office.database.transaction() as session:
+        prompt = await session.get(Delivery, old[1].id)
+        prompt.about, prompt.round = 1, 1  # type: ignore[union-attr]
+    await office.queue("Bình", "chưa gửi")
+    office.now += SENT_FOR + timedelta(seconds=1)
+    office.sender.post(await office.write("An", "ba"))
+    await office.sender.drain()
+    assert await keep_outbox_small(office.database, office.now, ["telegram"]) == 0
+    assert await keep_outbox_small(office.database, office.now, ["talk"]) == 1
+    assert await office.fates("An") == [Fate.SENT, Fate.SENT]
+    assert await office.fates("Bình") == [Fate.QUEUED]
