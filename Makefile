@@ -22,7 +22,7 @@ soak: $(VENV)/test  ## Kill the bot under load, KILLS times (5000; about half an
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults/test_kills.py --kills $(or $(KILLS),5000)
 
 bench: $(VENV)/peers/done  ## What a turn costs us, our peers and the least that can be written by hand
-	@$(BIN)/python -m tests.benchmarks
+	@$(BIN)/python -W ignore -m tests.benchmarks $(if $(OUT),--out $(OUT))
 
 words: $(VENV)/test  ## Extract the texts and bring the catalogues up to date
 	@$(BIN)/python -m locales.update
