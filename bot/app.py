@@ -81,6 +81,7 @@ class App:
             finally:
                 for channel in self.channels.values():
                     await channel.stop()
+                self.sender.give_back()
                 await self.sender.drain()
                 for loop in loops:
                     loop.cancel()

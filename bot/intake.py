@@ -114,7 +114,7 @@ class Intake:
         """The turn with what is remembered of the person; None where the message was heard before."""
         now = self.now()
         known = await speaker(session, incoming.address)
-        pressed = await self._pressed(session, incoming) if known else None
+        pressed = await self._pressed(session, incoming, known[3]) if known else None
         if not await mark_heard(session, incoming.key, incoming.address, now, await self._line(session, incoming, pressed)):
             return None
         address, person, conversation, newest, fate = known or await newcomer(session, incoming.address, now, _language(incoming))
@@ -130,12 +130,16 @@ class Intake:
         turn.at_once = self.sender.may_follow(newest, fate)
         return turn
 
-    async def _pressed(self, session: Session, incoming: Incoming) -> int | None:
+    async def _pressed(self, session: Session, incoming: Incoming, newest: int | None) -> int | None:
         """The delivery whose button was pressed, if it was one of this address."""
         match incoming.meaning:
             case Pressed(message_id=str(message_id)):
                 recent = self.sender.delivery_named(incoming.address, message_id)
-                return await delivered_as(session, incoming.address, message_id) if recent is None else recent
+                if recent is not None and (recent == newest or self.sender.has_sent(newest)):
+                    return recent
+                # Another process may have made another question of the message since.
+                stored = await delivered_as(session, incoming.address, message_id)
+                return max((one for one in (recent, stored) if one is not None), default=None)
         return None
 
     async def _line(self, session: Session, incoming: Incoming, pressed: int | None) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from bot.channels import Channel, SendError, TryAgain, Unreachable
 from bot.claims import Claims
 from bot.metrics import Metrics
 from bot.pace import Spacing, seconds_before
-from bot.voice import Voice
+from bot.voice import Names, Voice
 from storage.database import Database, DatabaseAway
 from storage.delivery import Delivery, Fate, Urgency, due_already, wait_until
 from storage.files import FileStore
@@ -30,7 +30,6 @@ NOTE_EVERY = 0.05  # seconds for which outcomes are gathered into one transactio
 GIVE_UP_AFTER = timedelta(days=3)
 AT_ONCE = 200  # addresses
 OUTCOME = ("fate", "tries", "not_before", "claimed_until", "sent_at", "message_id", "problem")
-REMEMBERED = 10_000  # recent messages whose names need no look-up
 Now = Callable[[], datetime]
 
 
@@ -53,8 +52,7 @@ class Sender:
         self.held: dict[int, Delivery] = {}
         self.paused: dict[str, datetime] = {}
         self.closing: dict[str, datetime] = {}  # channels on which nobody may speak unasked for a while
-        self.names: OrderedDict[int, str] = OrderedDict()
-        self.named: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self.names = Names()
         self.outcomes: list[_Outcome] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.lane_tasks: set[asyncio.Task[None]] = set()
@@ -139,14 +137,25 @@ class Sender:
 
     def delivery_named(self, address: str, message_id: str) -> int | None:
         """Which recent delivery the platform calls so; its outcome may not be in the database yet."""
-        return self.named.get((address, message_id))
+        return self.names.by_message.get((address, message_id))
+
+    def has_sent(self, delivery_id: int | None) -> bool:
+        """Whether this process sent it, not long ago."""
+        return delivery_id in self.names.by_delivery
 
     def may_follow(self, delivery_id: int | None, fate: str | None) -> bool:
         """Whether what follows this delivery may be sent at once: it is sent, or in our own hands."""
         if delivery_id is None or fate not in (Fate.QUEUED, Fate.CLAIMED) or delivery_id in self.held:
             return True
         known = next((o.values["fate"] for o in self.outcomes if o.values["key_id"] == delivery_id), None)
-        return delivery_id in self.names if known is None else known != Fate.QUEUED
+        return self.has_sent(delivery_id) if known is None else known != Fate.QUEUED
+
+    def give_back(self) -> None:
+        """Leaves to others, or to the next start, what need not be said by this process."""
+        for lane in self.lanes.values():
+            for delivery in [one for one in lane if one.urgency != Urgency.REPLY]:
+                lane.remove(delivery)
+                self._note(delivery, fate=Fate.QUEUED, claimed_until=None)
 
     async def drain(self, seconds: float = 5) -> None:
         """Waits until everything in hand is sent and noted, at most `seconds`."""
@@ -203,8 +212,8 @@ class Sender:
         return await self.voice.say(channel, delivery)
 
     async def _name_of(self, delivery_id: int) -> str | None:
-        if delivery_id in self.names:
-            return self.names[delivery_id]
+        if known := self.names.by_delivery.get(delivery_id):
+            return known
         async with self.database.transaction() as session:
             original = await session.get(Delivery, delivery_id)
             return original.message_id if original else None
@@ -238,14 +247,7 @@ class Sender:
         self.held.pop(delivery.id or 0, None)
         self.metrics.sends.labels(delivery.address.partition(":")[0], str(values["fate"])).inc()
         if name := values.get("message_id"):
-            self.names[delivery.id or 0] = name
-            # A change does not make the message its own; a message that became another question is that one now.
-            if delivery.edits is None:
-                self.named[delivery.address, name] = delivery.id
-            if len(self.names) > REMEMBERED:
-                self.names.popitem(last=False)
-            if len(self.named) > REMEMBERED:
-                self.named.popitem(last=False)
+            self.names.remember(delivery, name)
         if not self.outcomes:
             self._start(self._note_soon())
         row = delivery.__dict__

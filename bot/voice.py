@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +12,21 @@ from storage.delivery import Delivery
 from storage.files import DOCUMENTS, FileStore
 
 log = logging.getLogger("bot.sender")
+REMEMBERED = 10_000
+
+
+class Names:
+    """What the platforms call our recent messages: a look at the database less for most turns."""
+
+    def __init__(self) -> None:
+        self.by_delivery: OrderedDict[int, str] = OrderedDict()
+        self.by_message: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def remember(self, delivery: Delivery, name: str) -> None:
+        _keep(self.by_delivery, delivery.id or 0, name)
+        # A change does not make the message its own; a message that became another question is that one now.
+        if delivery.edits is None:
+            _keep(self.by_message, (delivery.address, name), delivery.id or 0)
 
 
 class Voice:
@@ -54,3 +70,10 @@ def _attachment(files: FileStore, attached: dict[str, Any]) -> Attachment:
     path = files.original(sha256) if document else files.preview(sha256)
     name = attached["name"] or ("tep" if document else "anh.jpg")
     return Attachment("file" if document else "photo", path.read_bytes(), name, media_type if document else "image/jpeg", sha256)
+
+
+def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > REMEMBERED:
+        kept.popitem(last=False)

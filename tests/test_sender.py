@@ -251,6 +251,16 @@ async def test_nobody_is_told_two_things_at_once(office: Office) -> None:
     assert asyncio.get_running_loop().time() - began > 0.3
 
 
+async def test_who_stops_leaves_the_notices_to_the_next(office: Office) -> None:
+    office.platform.can = Can(text_limit=4096, seconds_between=60)
+    await office.queue("An", "một", "hai", "ba")
+    await office.sender.look()
+    await office.platform.has_brought("An", "một")
+    office.sender.give_back()
+    await office.sender.drain()
+    assert await office.fates("An") == [Fate.SENT, Fate.QUEUED, Fate.QUEUED]
+
+
 async def test_a_reply_stays_behind_what_another_process_is_still_sending(postgres_database: Database, tmp_path: Path) -> None:
     """Two presses in a breath, heard by two processes: what they are answered arrives in that order."""
     office = Office(postgres_database, tmp_path)
