@@ -48,8 +48,7 @@ class Sender:
         self.database, self.now, self.metrics = database, now, metrics
         self.claims = Claims(database, now, clock)
         self.channels: dict[str, Channel] = {}
-        self.lanes: dict[str, deque[Delivery]] = {}
-        self.held: dict[int, Delivery] = {}
+        self.lanes, self.held = dict[str, deque[Delivery]](), dict[int, Delivery]()
         self.paused: dict[str, datetime] = {}
         self.closing: dict[str, datetime] = {}  # channels on which nobody may speak unasked for a while
         self.names = Names()
@@ -58,6 +57,7 @@ class Sender:
         self.lane_tasks: set[asyncio.Task[None]] = set()
         self.places = asyncio.Semaphore(AT_ONCE)
         self.news = asyncio.Event()  # something is queued that may be due
+        self.leaving = False
         self.spacing, self.voice = Spacing(), Voice(files, self._name_of)
 
     def post(self, deliveries: Iterable[Delivery]) -> None:
@@ -128,6 +128,8 @@ class Sender:
         """Takes what is due and sends it; gives how many. With `left_by_others` claims are taken whose lease goes on."""
         self.news.clear()
         await self.keep()
+        if self.leaving:
+            return 0
         over = {address for address, until in self.paused.items() if until <= self.now()}
         due, behind = await self.claims.take(self.channels, self._in_hand(), over, left_by_others)
         self._unpause(over - behind)
@@ -151,7 +153,8 @@ class Sender:
         return self.has_sent(delivery_id) if known is None else known != Fate.QUEUED
 
     def give_back(self) -> None:
-        """Leaves to others, or to the next start, what need not be said by this process."""
+        """Leaves to others, or to the next start, what need not be said by this process; it takes nothing more."""
+        self.leaving = True
         for lane in self.lanes.values():
             for delivery in [one for one in lane if one.urgency != Urgency.REPLY]:
                 lane.remove(delivery)
@@ -175,7 +178,8 @@ class Sender:
                 await asyncio.sleep(min(wait, 0.1))
                 continue
             async with self.places:
-                if not await self._send(lane.popleft()):
+                # While we waited for a place, what was left may have been given back.
+                if lane and not await self._send(lane.popleft()):
                     self._put_back(address, lane)
         del self.lanes[address]
 

@@ -257,8 +257,11 @@ async def test_who_stops_leaves_the_notices_to_the_next(office: Office) -> None:
     await office.sender.look()
     await office.platform.has_brought("An", "một")
     office.sender.give_back()
+    await office.queue("Bình", "bốn")
+    office.sender.news.set()
     await office.sender.drain()
     assert await office.fates("An") == [Fate.SENT, Fate.QUEUED, Fate.QUEUED]
+    assert await office.fates("Bình") == [Fate.QUEUED], "it took something more"
 
 
 async def test_a_reply_stays_behind_what_another_process_is_still_sending(postgres_database: Database, tmp_path: Path) -> None:
