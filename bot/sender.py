@@ -46,8 +46,7 @@ class Sender:
         self, database: Database, files: FileStore, now: Now, metrics: Metrics, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.database, self.now, self.metrics = database, now, metrics
-        self.claims = Claims(database, now, clock)
-        self.channels: dict[str, Channel] = {}
+        self.claims, self.channels = Claims(database, now, clock), dict[str, Channel]()
         self.lanes, self.held = dict[str, deque[Delivery]](), dict[int, Delivery]()
         self.paused: dict[str, datetime] = {}
         self.closing: dict[str, datetime] = {}  # channels on which nobody may speak unasked for a while
@@ -57,7 +56,8 @@ class Sender:
         self.lane_tasks: set[asyncio.Task[None]] = set()
         self.places = asyncio.Semaphore(AT_ONCE)
         self.news = asyncio.Event()  # something is queued that may be due
-        self.leaving = False
+        self.leaving = False  # nothing more is taken
+        self.looking, self.noting = asyncio.Lock(), asyncio.Lock()
         self.spacing, self.voice = Spacing(), Voice(files, self._name_of)
 
     def post(self, deliveries: Iterable[Delivery]) -> None:
@@ -66,7 +66,7 @@ class Sender:
             if delivery.fate == Fate.QUEUED:
                 self.news.set()
             elif until := self.paused.get(delivery.address):
-                self._note(delivery, fate=Fate.QUEUED, not_before=until, claimed_until=None)
+                self._leave(delivery, until)
             else:
                 self._into_lane(delivery)
 
@@ -126,16 +126,22 @@ class Sender:
 
     async def look(self, left_by_others: bool = False) -> int:
         """Takes what is due and sends it; gives how many. With `left_by_others` claims are taken whose lease goes on."""
-        self.news.clear()
-        await self.keep()
-        if self.leaving:
-            return 0
-        over = {address for address, until in self.paused.items() if until <= self.now()}
-        due, behind = await self.claims.take(self.channels, self._in_hand(), over, left_by_others)
-        self._unpause(over - behind)
-        for delivery in due:
-            self._into_lane(delivery)
-        return len(due)
+        async with self.looking:
+            self.news.clear()
+            await self.keep()
+            if self.leaving:
+                return 0
+            over = {address for address, until in self.paused.items() if until <= self.now()}
+            due, behind = await self.claims.take(self.channels, self._in_hand(), over, left_by_others)
+            self._unpause(over - behind)
+            for delivery in due:
+                # While it was claimed, what is ahead of it may have been refused, or we were told to stop.
+                until = self.paused.get(delivery.address, self.now())
+                if self.leaving or until > self.now():
+                    self._leave(delivery, until)
+                else:
+                    self._into_lane(delivery)
+            return len(due)
 
     def delivery_named(self, address: str, message_id: str) -> int | None:
         """Which recent delivery the platform calls so; its outcome may not be in the database yet."""
@@ -158,12 +164,15 @@ class Sender:
         for lane in self.lanes.values():
             for delivery in [one for one in lane if one.urgency != Urgency.REPLY]:
                 lane.remove(delivery)
-                self._note(delivery, fate=Fate.QUEUED, claimed_until=None)
+                self._leave(delivery, delivery.not_before)
 
     async def drain(self, seconds: float = 5) -> None:
         """Waits until everything in hand is sent and noted, at most `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
+                # A look that has begun may have claimed something that is not in any lane yet.
+                async with self.looking:
+                    pass
                 while self.lanes or self.outcomes or self.news.is_set():
                     if self.news.is_set():
                         await self.look()
@@ -240,7 +249,11 @@ class Sender:
         """What waits behind a delivery that must wait, waits as well: order is kept."""
         until = self.paused.get(address, self.now())
         while lane:
-            self._note(lane.popleft(), fate=Fate.QUEUED, not_before=until, claimed_until=None)
+            self._leave(lane.popleft(), until)
+
+    def _leave(self, delivery: Delivery, until: datetime) -> None:
+        """Whoever looks after that may take it."""
+        self._note(delivery, fate=Fate.QUEUED, not_before=until, claimed_until=None)
 
     def _unpause(self, over: set[str]) -> None:
         """An address may go on when what waited for it is in hand again, and nothing of it is still to be noted."""
@@ -266,22 +279,26 @@ class Sender:
 
     async def note_outcomes(self) -> None:
         """Writes the outcomes gathered so far; keeps them where the database is away."""
-        if not (batch := self.outcomes):
-            return
-        self.outcomes = []
-        try:
-            async with self.database.transaction() as session:
-                await session.update_many(Delivery, OUTCOME, [outcome.values for outcome in batch])
-                for channel, until in self.closing.items():
-                    await close(session, channel, until)
-                for outcome in batch:
-                    if outcome.values["fate"] == Fate.UNREACHABLE:
-                        left = update(Address).where(col(Address.address) == outcome.address)
-                        await session.exec(left.values(unreachable_since=self.now()))
-        except Exception:
-            self.outcomes = batch + self.outcomes
-            raise
+        # Who waits for this waits also for what another has begun to write.
+        async with self.noting:
+            batch, self.outcomes = self.outcomes, []
+            try:
+                if batch:
+                    await self._write(batch)
+            except BaseException:
+                self.outcomes = batch + self.outcomes
+                raise
         self.closing = {channel: until for channel, until in self.closing.items() if until > self.now()}
+
+    async def _write(self, batch: list[_Outcome]) -> None:
+        async with self.database.transaction() as session:
+            await session.update_many(Delivery, OUTCOME, [outcome.values for outcome in batch])
+            for channel, until in self.closing.items():
+                await close(session, channel, until)
+            gone = [outcome.address for outcome in batch if outcome.values["fate"] == Fate.UNREACHABLE]
+            for address in gone:
+                left = update(Address).where(col(Address.address) == address)
+                await session.exec(left.values(unreachable_since=self.now()))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
