@@ -21,6 +21,7 @@ from storage.database import Database
 from storage.delivery import Delivery, Fate, Urgency
 from storage.files import FileStore
 from storage.person import Address, newcomer
+from storage.turnstile import turnstile
 from tests.conftest import NOW
 
 
@@ -319,3 +320,45 @@ async def test_what_was_sent_long_ago_is_forgotten(office: Office) -> None:
     assert await keep_outbox_small(office.database, office.now, ["talk"]) == 1
     assert await office.fates("An") == [Fate.SENT, Fate.SENT]
     assert await office.fates("Bình") == [Fate.QUEUED]
+
+
+async def test_who_stops_waits_for_what_is_being_noted(postgres_database: Database, tmp_path: Path) -> None:
+    """Cut off in the middle, the next process would take it for left behind, and say it again."""
+    office = Office(postgres_database, tmp_path)
+    await office.people("An")
+    [row] = await office.write("An", "một")
+    async with office.database.transaction() as session:
+        await session.get(Delivery, row.id, lock=True)
+        office.sender.post([row])
+        async with asyncio.timeout(10):
+            while not office.sender.noting.locked():
+                await asyncio.sleep(0.01)
+        drained = asyncio.create_task(office.sender.drain())
+        await asyncio.sleep(0.1)
+        assert not drained.done()
+    await drained
+    assert await office.fates("An") == [Fate.SENT]
+
+
+async def test_what_is_claimed_while_another_is_refused_stays_behind_it(postgres_database: Database, tmp_path: Path) -> None:
+    office = Office(postgres_database, tmp_path)
+    await office.people("An")
+    await office.sender.look()
+    office.platform.slow["An"] = asyncio.Event()
+    office.platform.troubles["An"].append(TryAgain("500", 3))
+    await office.queue("An", "một")
+    await office.sender.look()
+    await office.queue("An", "hai")
+    async with office.database.transaction() as session:
+        await turnstile(session, "talk", NOW)
+        looking = asyncio.create_task(office.sender.look())
+        await asyncio.sleep(0.1)
+        office.platform.slow["An"].set()
+        async with asyncio.timeout(10):
+            while not office.sender.paused:
+                await asyncio.sleep(0)
+    await looking
+    await office.sender.drain()
+    assert not office.platform.arrived["An"]
+    await office.later(4)
+    assert office.platform.arrived["An"] == ["một", "hai"]
