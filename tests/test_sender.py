@@ -331,7 +331,7 @@ async def test_who_stops_waits_for_what_is_being_noted(postgres_database: Databa
         await session.get(Delivery, row.id, lock=True)
         office.sender.post([row])
         async with asyncio.timeout(10):
-            while not office.sender.noting.locked():
+            while not office.sender.noting.locked():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         drained = asyncio.create_task(office.sender.drain())
         await asyncio.sleep(0.1)
@@ -355,7 +355,7 @@ async def test_what_is_claimed_while_another_is_refused_stays_behind_it(postgres
         await asyncio.sleep(0.1)
         office.platform.slow["An"].set()
         async with asyncio.timeout(10):
-            while not office.sender.paused:
+            while not office.sender.paused:  # noqa: ASYNC110
                 await asyncio.sleep(0)
     await looking
     await office.sender.drain()
