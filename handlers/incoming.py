@@ -48,7 +48,17 @@ class Sent:
     problem: str | None = None
 
 
-Meaning = Said | Pressed | Opened | Sent
+@dataclass(frozen=True)
+class Left:
+    """The person does not want to hear from us at this address: stopped following, blocked."""
+
+
+@dataclass(frozen=True)
+class Withdrew:
+    """The person asks, through the platform, that what is kept about them be erased."""
+
+
+Meaning = Said | Pressed | Opened | Sent | Left | Withdrew
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ class Conversation(Row, table=True):
     waits: str | None = None  # the call that gets what is typed or sent next
     offered: list[Any] = Field(default_factory=list, sa_type=JSON)  # [[label, token], …] of the last question
     asked: int | None = None  # the delivery that carries the last question
+    asked_at: str | None = None  # the address where it was asked: what is typed elsewhere is no answer to it
     misses: int = 0
     speaking_for: int | None = Field(default=None, foreign_key="person.id")
     held: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # what was typed so far for a thing not yet done

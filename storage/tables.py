@@ -7,15 +7,19 @@ from storage import (  # noqa: F401
     assignment,
     consent,
     conversation,
+    credential,
     decision,
     delivery,
+    errand,
     event,
     evidence,
     heard,
     household,
+    link,
     person,
     place,
     revision,
+    sendings,
 )
 
 metadata = SQLModel.metadata

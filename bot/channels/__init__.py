@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from aiohttp import web
@@ -29,24 +30,31 @@ class Can:
     """What a channel can do."""
 
     text_limit: int  # UTF-16 units
-    buttons: bool = True
+    buttons: bool = True  # where there are none, offers are written as a numbered list
+    most_buttons: int | None = None  # below one message; the rest behind "Xem thêm"
     edits: bool = True
     unasked_per_second: float | None = None  # messages that nobody waits for, of all processes together; None: any number
     seconds_between: float = 0  # … to one chat
     in_place: bool = False  # a call each: an answered question becomes the next rather than a line above it
-    files: bool = True
+    files: bool = True  # pictures and documents can be shown
     keeps_history: bool = True  # the platform shows what was said before; otherwise we do
+    window: timedelta | None = None  # after the person was heard, for which they can be told something unasked; None: always
+    templates: frozenset[str] = frozenset()  # the kinds of notice that reach a person beyond the window
+    pushes: bool = True  # what is said reaches the person's phone; otherwise it lies ready until they come
+    most_a_month: int | None = None  # messages
+    most_people: int | None = None
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file to be shown: a picture, or a document with its name."""
+    """A file to be shown: a picture, or a document with its name. `url` is where the platform may fetch it, if anywhere."""
 
     kind: str  # photo | file
     content: bytes
     name: str
     media_type: str
     sha256: str
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ class Outgoing:
     text: str
     buttons: Buttons = ()
     attachment: Attachment | None = None
+    kind: str | None = None  # what sort of notice
+    outside: bool = False  # beyond the channel's window: as the approved template of this kind
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,10 @@ class TryAgain(SendError):
     def __init__(self, reason: str, after: float, too_fast: bool = False) -> None:
         super().__init__(reason)
         self.after, self.too_fast = after, too_fast
+
+
+class NotNow(TryAgain):
+    """This message waits; what else there is for the same person need not."""
 
 
 class Unreachable(SendError):
