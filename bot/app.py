@@ -18,10 +18,11 @@ from bot.metrics import Metrics
 from bot.pace import Pace
 from bot.sender import Sender
 from bot.settings import SettingProblem, Settings
+from bot.web.seats import Seats
 from bot.web.server import serve
-from handlers.account import consent, conversation, mydata, people, profile, village
+from handlers.account import consent, conversation, link, mydata, people, profile, village
 from handlers.approval import conversation as approval
-from handlers.approval import invitation, newvillage, signing
+from handlers.approval import errands, invitation, newvillage, rebind, signing
 from handlers.assessment import conversation as assessment
 from handlers.assessment import evidence, family, review, status
 from handlers.router import Router
@@ -31,9 +32,9 @@ from storage.database import Database
 from storage.files import FileStore
 
 SLICES = (
-    conversation, consent, profile, people, village, mydata,
+    conversation, consent, profile, people, village, mydata, link,
     assessment, evidence, family, review, status,
-    approval, invitation, signing, newvillage,
+    approval, invitation, signing, newvillage, errands, rebind,
 )  # fmt: skip
 BURST = 40
 ROLES = ("web", "sender", "clock")
@@ -101,7 +102,7 @@ def build(
     files = FileStore(settings.data_dir / "evidence")
     router = all_routes()
     metrics = Metrics()
-    sender = Sender(database, files, now, metrics, clock)
+    sender = Sender(database, files, now, metrics, clock, _file_address(settings))
     pace = Pace(settings.messages_per_minute, BURST, clock)
     intake = Intake(database, router, files, sender, pace, now, settings.association_name, metrics)
     named = {channel.name: channel for channel in (channels if channels is not None else _channels(settings, database, files))}
@@ -137,6 +138,14 @@ def menu(language: str) -> list[tuple[str, str]]:
     """The commands with their meaning, for a platform's menu."""
     reader = Reader(language)
     return [(name, text.render(reader)) for name, text in conversation.COMMANDS.items()]
+
+
+def _file_address(settings: Settings) -> Callable[[str], str | None]:
+    """Where a platform may fetch a file, if the world reaches this server."""
+    if not settings.public_url:
+        return lambda sha256: None
+    seats = Seats(_secret(settings), secure=True)
+    return lambda sha256: settings.public_url + seats.file_path(sha256)
 
 
 def _secret(settings: Settings) -> bytes:

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from bot import outbox
@@ -15,7 +16,7 @@ from bot.metrics import Metrics
 from bot.pace import Pace
 from bot.sender import Sender
 from handlers.errors import Misheard, Refusal, UnknownCall
-from handlers.incoming import Incoming, Pressed, Said, Sent, StoredFile
+from handlers.incoming import Incoming, Left, Pressed, Resumed, Said, Sent, StoredFile
 from handlers.router import Router
 from handlers.turn import Turn
 from locales import Reader, Words, _, join
@@ -23,6 +24,7 @@ from locales.catalogue import languages
 from storage.conversation import Conversation
 from storage.database import Database
 from storage.delivery import Delivery, delivered_as
+from storage.event import Event
 from storage.files import LARGEST, FilesAway, FileStore, NotReadable
 from storage.heard import Mishap, mark_heard, was_heard
 from storage.person import addressed, newcomer, speaker
@@ -88,7 +90,7 @@ class Intake:
         except UnknownCall as unknown:
             outcome = "refused"
             log.info("unknown call", extra={"action": "unknown_call", "call": str(unknown)})
-            text = _("Nút này không còn dùng được nữa. Mời {you} làm tiếp từ đây.")
+            text = _("Lựa chọn này không còn dùng được nữa. Mời {you} làm tiếp từ đây.")
             deliveries = await self._refuse(incoming, Misheard(text))
         except (DatabaseAway, FilesAway):
             raise
@@ -102,13 +104,15 @@ class Intake:
 
     async def _turn(self, incoming: Incoming) -> list[Delivery] | None:
         async with self.database.transaction() as session:
+            if isinstance(incoming.meaning, Left):
+                return await self._left(session, incoming)
             turn = await self._begin(session, incoming)
             if turn is None:
                 return None
             await self.router.route(turn)
             if turn.conversation.misses:
                 turn.conversation.misses = 0
-            return await outbox.write(turn)
+            return await outbox.write(turn, self.channels)
 
     async def _begin(self, session: Session, incoming: Incoming) -> Turn | None:
         """The turn with what is remembered of the person; None where the message was heard before."""
@@ -121,14 +125,33 @@ class Intake:
         if conversation is None:
             conversation = Conversation(person_id=person.id or 0, updated_at=now)
             session.add(conversation)
-        address.last_heard_at = now
-        if address.unreachable_since:
+        unasked = isinstance(incoming.meaning, Resumed)
+        if not unasked:
+            address.last_heard_at = now
+        if address.unreachable_since and not unasked:
             address.unreachable_since = None
         idle, conversation.updated_at = now - conversation.updated_at, now
         turn = Turn(session, address, person, conversation, incoming, now, self.router.run, self.association, idle)
         turn.pressed, turn.newest = pressed, newest
-        turn.at_once = self.sender.may_follow(newest, fate)
+        turn.label, turn.links = self.channels[_channel(incoming)].can.label, partial(self._links, _channel(incoming))
+        turn.at_once, turn.unasked = self.sender.may_follow(newest, fate), unasked
         return turn
+
+    def _links(self, here: str, payload: str) -> list[tuple[str, str]]:
+        """How the other channels are opened with a payload."""
+        others = [channel for name, channel in self.channels.items() if name != here]
+        return [(channel.can.label, link) for channel in others if (link := channel.link(payload))]
+
+    async def _left(self, session: Session, incoming: Incoming) -> list[Delivery] | None:
+        """Who does not want to hear from us is left in peace until they write again."""
+        known = await addressed(session, incoming.address)
+        if not await mark_heard(session, incoming.key, incoming.address, self.now(), None):
+            return None
+        if known is not None:
+            address, person = known
+            address.unreachable_since = self.now()
+            session.add(Event(at=self.now(), name="account:address:leave", actor_id=person.id, address=incoming.address))
+        return []
 
     async def _pressed(self, session: Session, incoming: Incoming, newest: int | None) -> int | None:
         """The delivery whose button was pressed, if it was one of this address."""
@@ -169,7 +192,7 @@ class Intake:
             turn.reply(_helped(refusal.text) if missed and turn.conversation.misses >= HELP_AFTER else refusal.text)
             if missed and (turn.was_pressed or turn.conversation.waits is None):
                 await self._show_place(turn)
-            return await outbox.write(turn)
+            return await outbox.write(turn, self.channels)
 
     async def _show_place(self, turn: Turn) -> None:
         """Leads the person back to where the talk is."""
@@ -196,7 +219,7 @@ class Intake:
                     number=number,
                 )
             )
-            return await outbox.write(turn)
+            return await outbox.write(turn, self.channels)
 
     async def _slow_down(self, incoming: Incoming) -> Receipt:
         """A flood: one sentence, and nothing else is done for it."""

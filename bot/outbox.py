@@ -1,105 +1,150 @@
 """What a turn says becomes deliveries: in each reader's words, to where each is heard."""
 
-import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot import offers, reach
+from bot.channels import Can, Channel
+from bot.reach import Way
 from handlers.turn import Say, Turn
-from locales import Reader
+from locales import Reader, Words, _, join
 from storage.delivery import Delivery, Fate, Urgency
-from storage.person import Person, last_address
+from storage.person import Person
 from storage.session import Session
 from storage.statements import new
 
-log = logging.getLogger("bot.outbox")
 LEASE = timedelta(seconds=6)
+NO_FILES = _("(Ở đây không xem được ảnh và tệp. {You} mở trợ lý trên trang web hoặc trên máy khác để xem ạ.)")
+Channels = Mapping[str, Channel]
 
 
-async def write(turn: Turn) -> list[Delivery]:
+@dataclass(slots=True)
+class _Written:
+    say: Say
+    delivery: Delivery
+    reader: Reader
+    can: Can | None  # of the channel; None where it does not run
+
+
+async def write(turn: Turn, channels: Channels) -> list[Delivery]:
     """Adds the turn's deliveries to its transaction, and remembers what was offered.
 
     Where nothing that was said before waits, the replies are claimed for this process; notices to others wait for the
-    pace of their channel.
+    pace of their channel. Who can be reached nowhere is told by word of mouth.
     """
-    written = []
+    written: list[_Written] = []
     for say in _joined(turn):
-        if delivery := await _delivery(turn, say):
-            turn.session.add(delivery)
-            written.append((say, delivery))
+        written += await _written(turn, say, channels)
+    mine = [one for one in written if one.delivery.address == turn.address.address and one.say.edits is None]
+    question = next((one for one in reversed(mine) if one.say.question), None)
+    _offer(turn, mine, question)
+    for one in written:
+        if one not in mine and one.can:
+            await offers.place_beside(turn.session, one.delivery, one.can, one.reader)
+        turn.session.add(one.delivery)
     await turn.session.flush_new()
-    for say, delivery in written:
-        if say.person_id == turn.me and say.edits is None:
-            _remember(turn, say, delivery)
-    return [delivery for _say, delivery in written]
+    if question:
+        turn.conversation.asked, turn.conversation.asked_at = question.delivery.id, question.delivery.address
+    return [one.delivery for one in written]
 
 
 def _joined(turn: Turn) -> list[Say]:
-    """What became of the question whose button was pressed travels with what is said next to the same person."""
-    line = next((say for say in turn.out if say.settles and say.edits == turn.pressed), None)
+    """What became of the question that was answered travels with what is said next to the same person."""
+    line = next((say for say in turn.out if say.settles and (say.edits == turn.pressed or _was_here(turn))), None)
     following = next((say for say in turn.out if say.person_id == turn.me and say.edits is None), None)
     if line is None or following is None:
         return turn.out
-    following.settled = line.text
+    following.settled, following.settles_at = line.text, line.edits
     return [following if say is line else say for say in turn.out if say is not following]
+
+
+def _was_here(turn: Turn) -> bool:
+    """Whether the open question was asked at this address."""
+    return turn.conversation.asked_at == turn.address.address
 
 
 def _in_place(turn: Turn, say: Say) -> bool:
     """Whether the message that was pressed may become this one: nothing was said below it, and nothing else is."""
+    if say.settled is None or not say.question or turn.pressed is None or say.settles_at != turn.pressed:
+        return False
     alone = all(other is say or other.person_id != turn.me or other.edits for other in turn.out)
-    return say.settled is not None and say.question and alone and turn.pressed == turn.newest
+    return alone and turn.pressed == turn.newest
 
 
 def _at_once(now: datetime) -> dict[str, Any]:
     return {"fate": Fate.CLAIMED, "claimed_until": now + LEASE}
 
 
-def _in_turn(own: bool) -> dict[str, Any]:
-    return {"urgency": Urgency.REPLY if own else Urgency.NOTICE}
+def _in_turn(asked: bool) -> dict[str, Any]:
+    return {"urgency": Urgency.REPLY if asked else Urgency.NOTICE}
 
 
-async def _delivery(turn: Turn, say: Say) -> Delivery | None:
+async def _written(turn: Turn, say: Say, channels: Channels) -> list[_Written]:
     own = say.person_id == turn.me
-    reader = turn.person if own else await turn.session.get(Person, say.person_id)
-    address = await _address(turn, say)
-    if reader is None or address is None:
-        log.warning("nobody to tell", extra={"action": "outbox_no_address", "person": say.person_id})
-        return None
-    return new(
-        Delivery, address=address, channel=address.partition(":")[0], person_id=say.person_id,
-        edits=say.edits, about=say.about, round=say.round,
-        not_before=turn.now, created_at=turn.now, **(_at_once(turn.now) if own and turn.at_once else _in_turn(own)),
-        settles=turn.pressed if say.settled else None, in_place=_in_place(turn, say), **_body(say, reader),
+    person = turn.person if own else await turn.session.get(Person, say.person_id)
+    way = await _way(turn, say, channels)
+    if person is None:
+        return []
+    reader = Reader(person.language, person.you)
+    if way is None:
+        if say.edits is not None or say.text is None:
+            return []
+        text = say.text.render(reader)
+        notices = await reach.by_mouth(turn.session, channels, turn.now, person, text, say.kind, say.about)
+        return [_Written(Say(row.person_id, None), row, reader, None) for row in notices]
+    name = way.address.partition(":")[0]
+    can = channels[name].can if name in channels else None
+    asked = own and not turn.unasked
+    delivery = new(
+        Delivery, address=way.address, channel=name, person_id=say.person_id, outside=way.outside, kind=say.kind,
+        edits=say.edits, listed=say.listed, about=say.about, round=say.round,
+        not_before=turn.now, created_at=turn.now, **(_at_once(turn.now) if asked and turn.at_once else _in_turn(asked)),
+        settles=say.settles_at, in_place=_in_place(turn, say), **_body(say, reader, can),
     )  # fmt: skip
+    return [_Written(say, delivery, reader, can)]
 
 
-async def _address(turn: Turn, say: Say) -> str | None:
+async def _way(turn: Turn, say: Say, channels: Channels) -> Way | None:
     if say.edits is not None and say.edits != turn.pressed:
         original = await turn.session.get(Delivery, say.edits)
-        return original.address if original else None
+        return Way(original.address) if original else None
+    if say.at is not None:
+        return Way(say.at)
     if say.person_id == turn.me:
-        return turn.address.address
-    row = await last_address(turn.session, say.person_id)
-    return row.address if row else None
+        return Way(turn.address.address)
+    return await reach.way_to(turn.session, channels, turn.now, say.person_id, say.kind)
 
 
-def _body(say: Say, person: Person) -> dict[str, Any]:
-    reader = Reader(person.language, person.you)
+def _body(say: Say, reader: Reader, can: Can | None) -> dict[str, Any]:
     attached = say.attachment
+    text: Words | None = say.text
+    if attached and can and not can.files:
+        text, attached = join([text, NO_FILES]), None
     return {
-        "text": say.text.render(reader) if say.text else None,
+        "text": text.render(reader) if text else None,
         "settled": say.settled.render(reader) if say.settled else None,
         "buttons": [[[button.label.render(reader), button.token] for button in row] for row in say.rows],
         "attachment": {"sha256": attached.sha256, "media_type": attached.media_type, "name": attached.name} if attached else None,
     }
 
 
-def _remember(turn: Turn, say: Say, delivery: Delivery) -> None:
-    offered = [button for row in delivery.buttons for button in row]
-    if say.question:
-        turn.conversation.asked, turn.conversation.offered = delivery.id, offered
-    elif offered:
-        # What is said beside a question adds its buttons; the question's own keep their numbers.
-        turn.conversation.offered = turn.conversation.offered + offered
+def _offer(turn: Turn, mine: Iterable[_Written], question: _Written | None) -> None:
+    """The question's own buttons have the first numbers; what is said beside it adds its own."""
+    talk = turn.conversation
+    if question:
+        _place(question, [], typing=talk.waits is not None)
+        talk.offered = offers.flat(question.delivery)
+    for one in mine:
+        if not one.say.question and one.delivery.buttons:
+            _place(one, talk.offered)
+            talk.offered = talk.offered + offers.flat(one.delivery)
+
+
+def _place(one: _Written, before: list[Any], typing: bool = False) -> None:
+    if one.can:
+        offers.place(one.delivery, one.can, before, one.reader, typing)
 
 
 async def to_person(session: Session, address: str, person: Person, text: str, now: datetime) -> Delivery:

@@ -6,59 +6,52 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
-from sqlmodel import col
-
-from bot.channels import Channel, SendError, TryAgain, Unreachable
+from bot.channels import Channel, NotNow, SendError, TryAgain, Unreachable
 from bot.claims import Claims
 from bot.metrics import Metrics
+from bot.outcomes import Outcomes
 from bot.pace import Spacing, seconds_before
 from bot.voice import Names, Voice
 from storage.database import Database, DatabaseAway
 from storage.delivery import Delivery, Fate, Urgency, due_already, wait_until
 from storage.files import FileStore
-from storage.person import Address
-from storage.turnstile import close
 
 log = logging.getLogger("bot.sender")
 LOOK_EVERY = 0.5  # seconds between looks for what is due by time
 NOTE_EVERY = 0.05  # seconds for which outcomes are gathered into one transaction
 GIVE_UP_AFTER = timedelta(days=3)
 AT_ONCE = 200  # addresses
-OUTCOME = ("fate", "tries", "not_before", "claimed_until", "sent_at", "message_id", "problem")
 Now = Callable[[], datetime]
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    address: str
-    values: dict[str, Any]
 
 
 class Sender:
     """Owns every delivery that this process has claimed, until its outcome is in the database."""
 
     def __init__(
-        self, database: Database, files: FileStore, now: Now, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        files: FileStore,
+        now: Now,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+        url_of: Callable[[str], str | None] = lambda sha256: None,
     ) -> None:
         self.database, self.now, self.metrics = database, now, metrics
         self.claims, self.channels = Claims(database, now, clock), dict[str, Channel]()
         self.lanes, self.held = dict[str, deque[Delivery]](), dict[int, Delivery]()
         self.paused: dict[str, datetime] = {}
-        self.closing: dict[str, datetime] = {}  # channels on which nobody may speak unasked for a while
         self.names = Names()
-        self.outcomes: list[_Outcome] = []
+        self.outcomes = Outcomes(database, now, lambda: self.channels)
         self.tasks: set[asyncio.Task[None]] = set()
         self.lane_tasks: set[asyncio.Task[None]] = set()
         self.places = asyncio.Semaphore(AT_ONCE)
         self.news = asyncio.Event()  # something is queued that may be due
         self.leaving = False  # nothing more is taken
-        self.looking, self.noting = asyncio.Lock(), asyncio.Lock()
-        self.spacing, self.voice = Spacing(), Voice(files, self._name_of)
+        self.looking = asyncio.Lock()
+        self.spacing, self.voice = Spacing(), Voice(files, self._name_of, url_of)
 
     def post(self, deliveries: Iterable[Delivery]) -> None:
         """Sends deliveries that are committed: those that this process claimed at once, the others when they are due."""
@@ -82,7 +75,7 @@ class Sender:
 
     def _in_hand(self) -> list[int]:
         """What this process has claimed and not noted yet: nobody else may take it while we live."""
-        return [*self.held, *(outcome.values["key_id"] for outcome in self.outcomes)]
+        return [*self.held, *self.outcomes.numbers()]
 
     async def run(self, claims: bool = True) -> None:
         """Notes outcomes and keeps its claims; with `claims` it also takes what is due by time, or was left behind by a
@@ -116,9 +109,7 @@ class Sender:
     async def _set_back(self, moved: timedelta) -> None:
         """Who was to wait for a second does not wait for an hour and a second."""
         ends, self.paused = self.paused, {address: until + moved for address, until in self.paused.items()}
-        for outcome in self.outcomes:
-            if outcome.values["not_before"] == ends.get(outcome.address):
-                outcome.values["not_before"] += moved
+        self.outcomes.move(ends, moved)
         async with self.database.transaction() as session:
             for address, until in ends.items():
                 await wait_until(session, address, until, until + moved)
@@ -155,7 +146,7 @@ class Sender:
         """Whether what follows this delivery may be sent at once: it is sent, or in our own hands."""
         if delivery_id is None or fate not in (Fate.QUEUED, Fate.CLAIMED) or delivery_id in self.held:
             return True
-        known = next((o.values["fate"] for o in self.outcomes if o.values["key_id"] == delivery_id), None)
+        known = self.outcomes.fate_of(delivery_id)
         return self.has_sent(delivery_id) if known is None else known != Fate.QUEUED
 
     def give_back(self) -> None:
@@ -238,9 +229,12 @@ class Sender:
             self._note(delivery, fate=Fate.FAILED, tries=tries, problem=str(later))
             return True
         until = self.now() + timedelta(seconds=seconds_before(tries, later.after))
+        if isinstance(later, NotNow):
+            self._note(delivery, fate=Fate.QUEUED, not_before=until, claimed_until=None, problem=str(later))
+            return True
         self.paused[delivery.address] = until
         if later.too_fast and delivery.urgency != Urgency.REPLY:
-            self.closing[delivery.channel] = until
+            self.outcomes.closing[delivery.channel] = until
         log.info("sent later", extra={"action": "send_later", "delivery": delivery.id, "reason": str(later)})
         self._note(delivery, fate=Fate.QUEUED, tries=tries, not_before=until, claimed_until=None, problem=str(later))
         return False
@@ -257,7 +251,7 @@ class Sender:
 
     def _unpause(self, over: set[str]) -> None:
         """An address may go on when what waited for it is in hand again, and nothing of it is still to be noted."""
-        pending = {outcome.address for outcome in self.outcomes}
+        pending = self.outcomes.addresses()
         self.paused = {a: until for a, until in self.paused.items() if a not in over or a in pending}
 
     def _note(self, delivery: Delivery, **values: Any) -> None:
@@ -267,9 +261,7 @@ class Sender:
             self.names.remember(delivery, name)
         if not self.outcomes:
             self._start(self._note_soon())
-        row = delivery.__dict__
-        kept = {name: row[name] for name in OUTCOME}
-        self.outcomes.append(_Outcome(delivery.address, kept | values | {"key_id": delivery.id}))
+        self.outcomes.add(delivery, values)
 
     async def _note_soon(self) -> None:
         await asyncio.sleep(NOTE_EVERY)
@@ -279,26 +271,8 @@ class Sender:
 
     async def note_outcomes(self) -> None:
         """Writes the outcomes gathered so far; keeps them where the database is away."""
-        # Who waits for this waits also for what another has begun to write.
-        async with self.noting:
-            batch, self.outcomes = self.outcomes, []
-            try:
-                if batch:
-                    await self._write(batch)
-            except BaseException:
-                self.outcomes = batch + self.outcomes
-                raise
-        self.closing = {channel: until for channel, until in self.closing.items() if until > self.now()}
-
-    async def _write(self, batch: list[_Outcome]) -> None:
-        async with self.database.transaction() as session:
-            await session.update_many(Delivery, OUTCOME, [outcome.values for outcome in batch])
-            for channel, until in self.closing.items():
-                await close(session, channel, until)
-            gone = [outcome.address for outcome in batch if outcome.values["fate"] == Fate.UNREACHABLE]
-            for address in gone:
-                left = update(Address).where(col(Address.address) == address)
-                await session.exec(left.values(unreachable_since=self.now()))
+        if await self.outcomes.write():
+            self.news.set()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

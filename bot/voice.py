@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.channels import Attachment, Buttons, Channel, Edit, NotThere, Outgoing
 from bot.channels.cutting import units
+from bot.offers import offering
 from storage.delivery import Delivery
 from storage.files import DOCUMENTS, FileStore
 
@@ -30,26 +31,40 @@ class Names:
 
 
 class Voice:
-    """`name_of` gives what the platform calls the message of a delivery."""
+    """`name_of` gives what the platform calls the message of a delivery, `url_of` where a platform may fetch a file."""
 
-    def __init__(self, files: FileStore, name_of: Callable[[int], Awaitable[str | None]]) -> None:
-        self.files, self.name_of = files, name_of
+    def __init__(
+        self, files: FileStore, name_of: Callable[[int], Awaitable[str | None]], url_of: Callable[[str], str | None]
+    ) -> None:
+        self.files, self.name_of, self.url_of = files, name_of, url_of
 
     async def say(self, channel: Channel, delivery: Delivery) -> str | None:
         """The platform's name for the message; None where there was nothing to say any more. Raises SendError."""
-        chat = delivery.address.partition(":")[2]
-        buttons = tuple(tuple((label, token) for label, token in row) for row in delivery.buttons)
+        chat, can, text = delivery.address.partition(":")[2], channel.can, delivery.text or ""
+        listed, buttons = offering(can, delivery)
         if delivery.edits is not None:
             return await self._change(channel, delivery.edits, chat, delivery.text, buttons)
         if delivery.settles is not None:
-            whole = f"{delivery.settled}\n\n{delivery.text}"
-            if delivery.in_place and channel.can.in_place and units(whole) <= channel.can.text_limit:
+            whole = f"{delivery.settled}\n\n{text}"
+            if not can.edits:
+                text = whole
+            elif delivery.in_place and can.in_place and units(whole) <= can.text_limit:
                 if name := await self._change(channel, delivery.settles, chat, whole, buttons):
                     return name
             else:
                 await self._change(channel, delivery.settles, chat, delivery.settled, ())
-        shown = await asyncio.to_thread(_attachment, self.files, delivery.attachment) if delivery.attachment else None
-        return await channel.send(Outgoing(chat, delivery.id or 0, delivery.text or "", buttons, shown))
+        shown = await asyncio.to_thread(self._attachment, delivery.attachment) if delivery.attachment else None
+        said = "\n\n".join(part for part in (text, listed) if part)
+        return await channel.send(Outgoing(chat, delivery.id or 0, said, buttons, shown, delivery.kind, delivery.outside))
+
+    def _attachment(self, attached: dict[str, Any]) -> Attachment:
+        """A document as it is, a picture as its preview, which bears no place."""
+        sha256, media_type = attached["sha256"], attached["media_type"]
+        document = media_type in DOCUMENTS.values()
+        path = self.files.original(sha256) if document else self.files.preview(sha256)
+        name = attached["name"] or ("tep" if document else "anh.jpg")
+        kind, shown = ("file", media_type) if document else ("photo", "image/jpeg")
+        return Attachment(kind, path.read_bytes(), name, shown, sha256, self.url_of(sha256))
 
     async def _change(self, channel: Channel, changed: int, chat: str, text: str | None, buttons: Buttons) -> str | None:
         name = await self.name_of(changed)
@@ -61,15 +76,6 @@ class Voice:
             log.debug("nothing to edit", extra={"action": "edit_idle", "delivery": changed, "reason": str(gone)})
             return None
         return name
-
-
-def _attachment(files: FileStore, attached: dict[str, Any]) -> Attachment:
-    """A document as it is, a picture as its preview, which bears no place."""
-    sha256, media_type = attached["sha256"], attached["media_type"]
-    document = media_type in DOCUMENTS.values()
-    path = files.original(sha256) if document else files.preview(sha256)
-    name = attached["name"] or ("tep" if document else "anh.jpg")
-    return Attachment("file" if document else "photo", path.read_bytes(), name, media_type if document else "image/jpeg", sha256)
 
 
 def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:

@@ -58,7 +58,12 @@ class Withdrew:
     """The person asks, through the platform, that what is kept about them be erased."""
 
 
-Meaning = Said | Pressed | Opened | Sent | Left | Withdrew
+@dataclass(frozen=True)
+class Resumed:
+    """Nobody spoke: the talk is to go on at this address, because it cannot where it was."""
+
+
+Meaning = Said | Pressed | Opened | Sent | Left | Withdrew | Resumed
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any, Literal, get_type_hints
 
 from handlers.errors import Misheard, UnknownCall
-from handlers.incoming import Opened, Pressed, Said
+from handlers.incoming import Opened, Pressed, Resumed, Said, Withdrew
 from handlers.turn import Turn
 from locales import _
 from locales.folding import fold
@@ -15,7 +15,7 @@ from locales.folding import fold
 FORGETS_AFTER = timedelta(hours=12)
 LONGEST_TOKEN = 64  # bytes; what the narrowest channel with buttons allows
 _WORD = re.compile(r"[A-Za-z0-9_.\-]{1,40}")
-_ORDINAL = re.compile(r"(?:số |so )?(\d{1,2})[.)]?", re.IGNORECASE | re.ASCII)
+_ORDINAL = re.compile(r"(?:số |so )?(\d{1,3})[.)]?", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"\d{1,9}")  # no number of ours is longer, and the databases' integers hold it
 Handler = Callable[..., Awaitable[None]]
 
@@ -136,7 +136,11 @@ class Router:
                 await self._open(turn, payload)
             case Said(text) if text.startswith("/"):
                 await self._command(turn, text)
-            case Said(text) if token := offered(turn.conversation.offered, text):
+            case Resumed():
+                await self.run(turn, "link.resumed")
+            case Withdrew():
+                await self.calls["mydata.erase"](turn)
+            case Said(text) if not turn.elsewhere and (token := offered(turn.conversation.offered, text)):
                 await self.run(turn, token)
             case Said(text) if len(text) < LONGEST_TOKEN and (named := self.commands.get(fold(text))):
                 await named(turn)
@@ -160,8 +164,11 @@ class Router:
 
     async def _hear(self, turn: Turn) -> None:
         waits = turn.conversation.waits
+        if turn.elsewhere and isinstance(turn.incoming.meaning, Said):
+            turn.reply(_("Mời {you} làm tiếp từ đây."))
+            return await self.run(turn, turn.conversation.here or "account.menu")
         if waits is None:
-            raise Misheard(_("Trợ lý chưa hiểu ý {you}. {You} bấm một nút bên dưới, hoặc gõ số thứ tự của nút, ví dụ: 1."))
+            raise Misheard(_("Trợ lý chưa hiểu ý {you}. {You} chọn một mục bên dưới, hoặc gõ số thứ tự, ví dụ: 1."))
         if turn.idle > FORGETS_AFTER and turn.conversation.here:
             # Who comes back after months says hello; that is no answer to a question long scrolled away.
             turn.reply(_("Mừng {you} trở lại. Mời {you} làm tiếp từ đây."))
@@ -176,15 +183,18 @@ class Router:
         return named
 
 
+def counts(labels: Iterable[str]) -> bool:
+    """Whether some answers are numbers themselves: "7" among 0, 1, 2, 3 is a count, not the seventh button."""
+    return any(label.isdecimal() for label in labels)
+
+
 def offered(offers: list[list[str]], text: str) -> str | None:
     """The call that the typed words choose among those offered last: by label, with or without tone marks, or by number."""
     typed, bare = fold(text), text.strip()
     for label, token in offers:
         if bare == label or (typed and not typed.isdecimal() and fold(label) == typed):
             return token
-    # "7" among the labels 0, 1, 2, 3 is a count, not the seventh button.
-    counts = any(label.isdecimal() for label, _token in offers)
     number = _ORDINAL.fullmatch(bare)
-    if number and not counts and 1 <= int(number[1]) <= len(offers):
+    if number and not counts(label for label, _token in offers) and 1 <= int(number[1]) <= len(offers):
         return offers[int(number[1]) - 1][1]
     return None

@@ -34,9 +34,13 @@ class Say:
     rows: tuple[tuple[Button, ...], ...] = ()
     attachment: StoredFile | None = None
     question: bool = False  # the answer is expected next
+    listed: int = 0  # so many of the buttons stand in the text with their numbers
     edits: int | None = None  # a delivery whose message changes
     settles: bool = False  # … because it was answered: its text is what stays of it
-    settled: Words | None = None  # what stays of the question that was answered by the press
+    settled: Words | None = None  # what stays of the question that was answered …
+    settles_at: int | None = None  # … by this delivery
+    kind: str | None = None  # of a notice: result, more, prompt, notice
+    at: str | None = None  # the address, where it must be this one
     about: int | None = None
     round: int | None = None
 
@@ -61,6 +65,9 @@ class Turn:
     pressed: int | None = None  # the delivery whose button was pressed
     newest: int | None = None  # the last delivery at this address
     at_once: bool = True  # nothing that was said before waits: the reply may go as soon as it is committed
+    unasked: bool = False  # nobody spoke: what is said goes at the pace of notices
+    label: str = ""  # what people call the channel
+    links: Callable[[str], list[tuple[str, str]]] = lambda payload: []  # how the other channels are opened: label, address
     page: str | None = None  # the page that is being shown
     out: list[Say] = field(default_factory=list)
 
@@ -78,15 +85,24 @@ class Turn:
         """Says something to the speaker; expects nothing."""
         self.out.append(Say(self.me, text, _rows(rows), attachment))
 
-    def ask(self, text: Words, *rows: Row, waits: str | None = None) -> None:
-        """Shows a page to the speaker: these buttons, and where free text goes. Remembers the page."""
-        self.out.append(Say(self.me, text, _rows(rows), question=True))
+    def ask(self, text: Words, *rows: Row, waits: str | None = None, listed: int = 0) -> None:
+        """Shows a page to the speaker: these buttons, and where free text goes. Remembers the page.
+
+        The text itself lists the first `listed` of the buttons with their numbers.
+        """
+        self.out.append(Say(self.me, text, _rows(rows), question=True, listed=listed))
         self.conversation.here = self.page
         self.conversation.waits = waits
 
-    def tell(self, person_id: int, text: Words, *rows: Row, about: int | None = None, round: int | None = None) -> None:
-        """Says something to somebody else."""
-        self.out.append(Say(person_id, text, _rows(rows), about=about, round=round))
+    def tell(
+        self, person_id: int, text: Words, *rows: Row, about: int | None = None, round: int | None = None, kind: str = "notice"
+    ) -> None:
+        """Says something to somebody else, wherever they can be reached."""
+        self.out.append(Say(person_id, text, _rows(rows), about=about, round=round, kind=kind))
+
+    def tell_at(self, address: str, person_id: int, text: Words, *rows: Row) -> None:
+        """Says something to whoever is at this very address."""
+        self.out.append(Say(person_id, text, _rows(rows), at=address, kind="notice"))
 
     def settle(self, text: Words) -> None:
         """Turns the question that was just answered into one short line without buttons."""
@@ -120,6 +136,11 @@ class Turn:
         if not typed or len(typed) > longest:
             raise Misheard(otherwise)
         return typed
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the open question was asked at another address: what is typed here is no answer to it."""
+        return self.conversation.asked_at not in (None, self.address.address)
 
     @property
     def was_pressed(self) -> bool:

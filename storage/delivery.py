@@ -63,8 +63,10 @@ class Delivery(Row, table=True):
     settles: int | None = None  # the delivery that was answered, of which only `settled` stays …
     settled: str | None = None
     in_place: bool = False  # … and which may become this one: nothing was said below it
+    instead: int | None = None  # the delivery that did not arrive, for which this one goes another way
     kind: str | None = None  # what sort of notice: by it a platform's approved template is found
     outside: bool = False  # beyond the time for which the channel may speak freely: as an approved template, or not at all
+    listed: int = 0  # so many of the buttons stand in the text with their numbers
     numbered: int | None = None  # no buttons there: they are written as a list, from this number on …
     hint: str | None = None  # … with this sentence below; or the label of the button that shows those beyond the channel's most
     about: int | None = None  # the paper of an officer's prompt
@@ -101,9 +103,9 @@ def _about(assessment_id, round_):
 
 
 @query
-def _sent_to(address, after):
+def _sent_to(address, since, after):
     gone = (Fate.FAILED, Fate.DROPPED, Fate.UNREACHABLE)
-    kept = (Delivery.address == address, col(Delivery.id) > after, col(Delivery.fate).not_in(gone))
+    kept = (Delivery.address == address, Delivery.created_at >= since, col(Delivery.id) > after, col(Delivery.fate).not_in(gone))
     return select(Delivery).where(*kept).order_by(col(Delivery.id))
 
 
@@ -235,9 +237,15 @@ async def before_the_latest(session: Session, address: str, count: int) -> int:
     return (await session.exec(_nth_latest(address, count))).first() or 0
 
 
-async def history(session: Session, address: str, after: int = 0) -> list[Delivery]:
-    """What was sent or is being sent to an address since delivery `after`, in order."""
-    return (await session.exec(_sent_to(address, after))).all()
+async def history(session: Session, address: str, since: datetime, after: int = 0) -> list[Delivery]:
+    """What was sent or is being sent to an address since then and since delivery `after`, in order."""
+    return (await session.exec(_sent_to(address, since, after))).all()
+
+
+async def drop_waiting(session: Session, address: str) -> None:
+    """What waits for this address is not sent any more: somebody else is there now."""
+    waits = (_is(Delivery, Fate.QUEUED), Delivery.address == address)
+    await session.exec(update(Delivery).where(*waits).values(fate=Fate.DROPPED))
 
 
 async def forget_sent(session: Session, channels: Collection[str], before: datetime, most: int = 1000) -> int:

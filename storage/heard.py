@@ -45,13 +45,13 @@ async def mark_heard(session: Session, key: str, address: str, at: datetime, lin
 
 
 @query
-def _at_address(address, most):
-    return select(Heard).where(Heard.address == address).order_by(col(Heard.at).desc()).limit(most)
+def _at_address(address, since, most):
+    return select(Heard).where(Heard.address == address, Heard.at >= since).order_by(col(Heard.at).desc()).limit(most)
 
 
-async def lines_heard(session: Session, address: str, most: int) -> list[Heard]:
-    """The person's latest lines at this address, oldest first."""
-    return [row for row in reversed((await session.exec(_at_address(address, most))).all()) if row.line]
+async def lines_heard(session: Session, address: str, since: datetime, most: int) -> list[Heard]:
+    """The person's latest lines at this address since then, oldest first."""
+    return [row for row in reversed((await session.exec(_at_address(address, since, most))).all()) if row.line]
 
 
 async def forget_heard(session: Session, before: datetime) -> int:

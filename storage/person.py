@@ -31,7 +31,7 @@ class Address(Row, table=True):
 
     address: str = Field(primary_key=True, max_length=120)
     person_id: int = Field(foreign_key="person.id", index=True)
-    created_at: datetime = Field(sa_type=Moment)
+    created_at: datetime = Field(sa_type=Moment)  # since when this is where they are: what was said before was to another
     last_heard_at: datetime = Field(sa_type=Moment)
     unreachable_since: datetime | None = Field(default=None, sa_type=Moment)
 
@@ -76,7 +76,12 @@ def _heard_at(address):
 @query
 def _reachable(person_id):
     there = (Address.person_id == person_id, col(Address.unreachable_since).is_(None))
-    return select(Address).where(*there).order_by(col(Address.last_heard_at).desc()).limit(1)
+    return select(Address).where(*there).order_by(col(Address.last_heard_at).desc(), col(Address.address))
+
+
+@query
+def _all_of(person_id):
+    return select(Address).where(Address.person_id == person_id).order_by(col(Address.address))
 
 
 @query
@@ -124,6 +129,22 @@ async def newcomer(session: Session, address: str, now: datetime, language: str 
 async def last_address(session: Session, person_id: int) -> Address | None:
     """Where this person was heard last and can still be reached."""
     return (await session.exec(_reachable(person_id))).first()
+
+
+async def reachable_at(session: Session, person_id: int) -> list[Address]:
+    """Where this person can still be reached, the address heard last first."""
+    return (await session.exec(_reachable(person_id))).all()
+
+
+async def every_address(session: Session, person_id: int) -> list[Address]:
+    """Every address of this person, reachable or not."""
+    return (await session.exec(_all_of(person_id))).all()
+
+
+async def people_in(session: Session, villages: list[int]) -> list[Person]:
+    """Those who live in these villages and gave their name."""
+    here = (col(Person.place_id).in_(villages), col(Person.full_name).is_not(None))
+    return list((await session.exec(select(Person).where(*here).order_by(col(Person.id)))).all())
 
 
 async def speaks_for(session: Session, holder_id: int) -> list[Person]:

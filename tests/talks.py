@@ -6,9 +6,12 @@ An > [Đồng ý]               An presses the newest button with that label
 An > [Đồng ý] ở "Câu 1/10"  … the one in the newest message that has said "Câu 1/10"
 An > (mở v-18562-001)       An opens a link
 An > (mời branch ở Trung Tiến, Cẩm Bình)   An opens an invitation made for them
+An > (rời)                An blocks us, or stops following
 An > (ảnh lop-hoc.jpg) …    An sends a photo; also (tệp …), (ảnh hỏng), (voice), (sticker), (location)
 An < …                      the bot says; further lines begin with "|"; buttons stand in brackets
 An ~ …                      the bot changes an earlier message
+An@zalo > …                An types on a second channel, which has no buttons and changes no message
+An@zalo > (mã)             … the six figures that somebody was shown last; they stand as "••• •••" in the talk
 # …                         a comment
 """
 
@@ -26,7 +29,7 @@ from bot.app import App, build
 from bot.channels import Can, Edit, NotFetched, Outgoing, Receive
 from bot.settings import Settings
 from handlers.approval.invitation import PREFIX
-from handlers.incoming import Incoming, Meaning, Opened, Pressed, Said, Sent
+from handlers.incoming import Incoming, Left, Meaning, Opened, Pressed, Said, Sent
 from locales.folding import fold
 from locales.text import HOME
 from storage.assignment import invite
@@ -36,7 +39,8 @@ from storage.person import addressed
 from storage.places.search import PlaceIndex
 
 LEVELS = {"branch": "village", "association": "commune", "committee": "commune", "province": "province"}
-_SPOKEN = re.compile(r"(\w+) > (.*)")
+_SPOKEN = re.compile(r"(\w+(?:@\w+)?) > (.*)")
+_CODE = re.compile(r"\b\d{3} \d{3}\b")
 _PRESS = re.compile(r'\[(.+?)\](?: ở "(.+)")?')
 _DEED = re.compile(r"\((\w+)(?: (.*?))?\)(?: (.*))?")
 
@@ -55,12 +59,13 @@ class TalkChannel:
     """A channel into the transcript."""
 
     name = "talk"
-    can = Can(text_limit=4096)
+    can = Can(text_limit=4096, label="Telegram")
 
     def __init__(self) -> None:
         self.lines: list[tuple[int, str]] = []
         self.shown: dict[str, list[Shown]] = {}
         self.files: dict[str, bytes] = {}
+        self.code = ""
 
     def routes(self, receive: Receive) -> Iterable:
         return []
@@ -71,16 +76,16 @@ class TalkChannel:
 
     async def send(self, message: Outgoing) -> str:
         shown = Shown(message.delivery_id, message.text, message.buttons, [message.text])
-        self.shown.setdefault(message.chat, []).append(shown)
+        self.shown.setdefault(self._who(message.chat), []).append(shown)
         attached = f"({'ảnh' if message.attachment.kind == 'photo' else message.attachment.name}) " if message.attachment else ""
-        self._write(message.delivery_id, message.chat, "<", attached + message.text, message.buttons)
+        self._write(message.delivery_id, self._who(message.chat), "<", attached + message.text, message.buttons)
         return f"m{message.delivery_id}"
 
     async def edit(self, change: Edit) -> None:
-        shown = next(s for s in self.shown[change.chat] if f"m{s.delivery_id}" == change.message_id)
+        shown = next(s for s in self.shown[self._who(change.chat)] if f"m{s.delivery_id}" == change.message_id)
         shown.text, shown.rows = change.text or shown.text, change.buttons
         shown.once_said.append(shown.text)
-        self._write(change.delivery_id, change.chat, "~", shown.text, change.buttons)
+        self._write(change.delivery_id, self._who(change.chat), "~", shown.text, change.buttons)
 
     async def fetch(self, sent: Sent) -> bytes:
         try:
@@ -91,8 +96,12 @@ class TalkChannel:
     def link(self, payload: str) -> str | None:
         return None
 
+    def _who(self, chat: str) -> str:
+        return chat if self.name == "talk" else f"{chat}@{self.name}"
+
     def _write(self, order: int, chat: str, mark: str, text: str, rows: tuple) -> None:
-        first, *more = text.split("\n")
+        self.code = found[-1] if (found := _CODE.findall(text)) else self.code
+        first, *more = _CODE.sub("••• •••", text).split("\n")
         lines = [f"{chat} {mark} {first}", *(f"    | {line}".rstrip() for line in more)]
         lines += ["    " + " ".join(f"[{label}]" for label, _token in row) for row in rows]
         self.lines.append((order, "\n".join(lines)))
@@ -103,14 +112,31 @@ class TalkChannel:
         return [line for _order, line in lines]
 
 
+class NarrowChannel(TalkChannel):
+    """The same where nothing can be pressed and nothing changes; it writes into the transcript of the other."""
+
+    name = "zalo"
+    can = Can(text_limit=2000, label="Zalo", buttons=False, edits=False, files=False)
+
+    def __init__(self, beside: TalkChannel) -> None:
+        self.__dict__ = beside.__dict__
+
+
+def address_of(who: str) -> str:
+    """ "An" is talk:An, "An@zalo" is zalo:An."""
+    name, _at, channel = who.partition("@")
+    return f"{channel or 'talk'}:{name}"
+
+
 class Player:
     """Holds one bot and plays lines to it."""
 
     def __init__(self, database: Database, folder: Path, typed: bool = False, per_minute: int = 6000) -> None:
         self.clock = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
         self.channel = TalkChannel()
+        self.channels = [self.channel, NarrowChannel(self.channel)]
         settings = Settings(data_dir=folder, association_name="Hội Khuyến học tỉnh Hà Tĩnh", messages_per_minute=per_minute)
-        self.app: App = build(settings, database, [self.channel], now=lambda: self.clock, clock=lambda: self.clock.timestamp())
+        self.app: App = build(settings, database, self.channels, now=lambda: self.clock, clock=lambda: self.clock.timestamp())
         self.typed = typed
         self.keys = itertools.count(1)
 
@@ -138,7 +164,7 @@ class Player:
 
     async def line(self, who: str, words: str) -> list[str]:
         """Says one line, twice; gives what came back."""
-        incoming = Incoming(f"talk:{next(self.keys)}", f"talk:{who}", await self.meaning(who, words))
+        incoming = Incoming(f"talk:{next(self.keys)}", address_of(who), await self.meaning(who, words))
         assert not (await self.app.intake.receive(incoming)).again
         await self.app.sender.drain()
         said = self.channel.take()
@@ -164,7 +190,7 @@ class Player:
         token = shown[1]
         if self.typed and said is None:
             async with self.app.database.transaction() as session:
-                known = await addressed(session, f"talk:{who}")
+                known = await addressed(session, address_of(who))
                 conversation = known and await session.get(Conversation, known[1].id)
                 if conversation and [label, token] in conversation.offered:
                     return Said(fold(label) or label)
@@ -187,6 +213,10 @@ class Player:
         return ever
 
     async def _deed(self, who: str, verb: str, what: str, caption: str | None) -> Meaning:
+        if verb == "rời":
+            return Left()
+        if verb == "mã":
+            return Said(self.channel.code)
         if verb == "mở":
             return Opened(what)
         if verb == "mời":

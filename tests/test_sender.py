@@ -331,7 +331,7 @@ async def test_who_stops_waits_for_what_is_being_noted(postgres_database: Databa
         await session.get(Delivery, row.id, lock=True)
         office.sender.post([row])
         async with asyncio.timeout(10):
-            while not office.sender.noting.locked():  # noqa: ASYNC110
+            while not office.sender.outcomes.writing.locked():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         drained = asyncio.create_task(office.sender.drain())
         await asyncio.sleep(0.1)

@@ -30,6 +30,7 @@ class Can:
     """What a channel can do."""
 
     text_limit: int  # UTF-16 units
+    label: str = ""  # what people call it
     buttons: bool = True  # where there are none, offers are written as a numbered list
     most_buttons: int | None = None  # below one message; the rest behind "Xem thêm"
     edits: bool = True

@@ -61,7 +61,7 @@ class Telegram:
     """`only_one` lets one process at a time poll: Telegram refuses a second."""
 
     name = "telegram"
-    can = Can(text_limit=4096, unasked_per_second=20, seconds_between=1, in_place=True)
+    can = Can(text_limit=4096, label="Telegram", unasked_per_second=20, seconds_between=1, in_place=True)
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ NEW_CHATS_A_MINUTE, NEW_CHATS_AT_ONCE = 20, 60  # from one network address
 MOST_HELLOS, MOST_PAGES = 3, 10  # of one page; open at once for one chat
 UPLOADS_KEPT = 200  # between the upload and its turn
 BELL = "webchat"
+FRESH = timedelta(minutes=15)  # for so long a page is still before somebody's eyes
 POLICY = "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; frame-ancestors 'none'"
 
 
@@ -50,7 +52,7 @@ class Socket:
 
 class WebChat:
     name = "webchat"
-    can = Can(text_limit=20_000, keeps_history=False)
+    can = Can(text_limit=20_000, label="trang web", keeps_history=False, pushes=False, window=FRESH)
 
     def __init__(self, database: Database, files: FileStore, secret: bytes, base: str) -> None:
         self.database, self.files = database, files

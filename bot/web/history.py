@@ -7,6 +7,7 @@ from bot.web.seats import Seats
 from storage.delivery import Delivery, before_the_latest, history
 from storage.files import DOCUMENTS
 from storage.heard import Heard, lines_heard
+from storage.person import addressed
 from storage.session import Session
 
 MOST_LINES = 300  # of the bot's, on a page that opens anew
@@ -14,7 +15,11 @@ MOST_LINES = 300  # of the bot's, on a page that opens anew
 
 async def lines_of(session: Session, seats: Seats, address: str, after: int) -> list[dict[str, Any]]:
     """The frames for a page that has shown everything up to delivery `after`; 0 means an empty page."""
-    sent = await history(session, address, after or await before_the_latest(session, address, MOST_LINES))
+    known = await addressed(session, address)
+    if known is None:
+        return []
+    since = known[0].created_at
+    sent = await history(session, address, since, after or await before_the_latest(session, address, MOST_LINES))
     frames = [frame for row in sent for frame in _frames(seats, row)]
     if after:
         return frames
@@ -22,7 +27,7 @@ async def lines_of(session: Session, seats: Seats, address: str, after: int) -> 
     for change in frames:
         if change["type"] == "edit" and (line := shown.get(change["id"])):
             line |= {"text": change["text"] or line["text"], "buttons": change["buttons"]}
-    own = [_own_line(seats, row) for row in await lines_heard(session, address, MOST_LINES)]
+    own = [_own_line(seats, row) for row in await lines_heard(session, address, since, MOST_LINES)]
     # One turn's own words come before the answers to them, though both bear its time.
     lines = [*((line["at"], 0, line) for line in own), *((line["at"], 1, line) for line in shown.values())]
     return [line for _at, _rank, line in sorted(lines, key=lambda line: line[:2])]
@@ -30,7 +35,7 @@ async def lines_of(session: Session, seats: Seats, address: str, after: int) -> 
 
 def attached(seats: Seats, sha256: str, media_type: str, name: str | None) -> dict[str, Any]:
     """How a page is told of a picture or a document."""
-    url = f"/files/{sha256}.{seats.mark(f'file.{sha256}')}"
+    url = seats.file_path(sha256)
     if media_type in DOCUMENTS.values():
         return {"photo": None, "file": {"name": name or "tep", "url": url}}
     return {"photo": url, "file": None}

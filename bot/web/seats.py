@@ -29,6 +29,10 @@ class Seats:
         value = f"{chat}.{self.mark(f'{seat}.{chat}')}"
         response.set_cookie(f"chat_{seat}", value, max_age=YEAR, httponly=True, samesite="Lax", secure=self.secure, path="/")
 
+    def file_path(self, sha256: str) -> str:
+        """Where whoever is given this may see the file."""
+        return f"/files/{sha256}.{self.mark(f'file.{sha256}')}"
+
     def mark(self, words: str) -> str:
         """The signature under some words."""
         return hmac.new(self.secret, words.encode(), hashlib.sha256).hexdigest()[:32]

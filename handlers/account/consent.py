@@ -150,5 +150,5 @@ async def _refused(turn: Turn, person: Person) -> None:
 
 def _known(purpose: str) -> str:
     if purpose not in PURPOSES:
-        raise Refusal(_("Nút này không còn dùng được nữa. Mời {you} gửi /batdau."))
+        raise Refusal(_("Lựa chọn này không còn dùng được nữa. Mời {you} gửi /batdau."))
     return purpose

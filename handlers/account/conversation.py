@@ -2,16 +2,17 @@
 
 from handlers.account.guards import EXAMINE, subject
 from handlers.assessment.rules import OPEN, is_closed
-from handlers.errors import Refusal
+from handlers.errors import Misheard, Refusal
 from handlers.router import Router
 from handlers.titles.model import Title
 from handlers.titles.published import title_of
 from handlers.turn import Button, Turn, button
-from locales import Text, _, join
+from locales import Text, _, join, plain
 from locales.catalogue import languages
 from storage.assessment import Assessment, Status, papers_of
 from storage.assignment import roles_of
 from storage.consent import consents
+from storage.delivery import Delivery
 from storage.place import by_code, chain
 
 router = Router("account")
@@ -22,11 +23,17 @@ COMMANDS = {
     "trangthai": _("Xem phiếu của tôi đến đâu"),
     "hoso": _("Hồ sơ của tôi, khai hộ người nhà"),
     "hangcho": _("Hàng chờ (dành cho cán bộ)"),
+    "baotin": _("Ai cần báo tin giúp (dành cho cán bộ)"),
+    "doimay": _("Cấp mã đổi máy cho người dân (dành cho cán bộ)"),
+    "lienket": _("Dùng chung hồ sơ trên máy hoặc kênh khác"),
     "dulieu": _("Dữ liệu của tôi, rút đồng ý"),
     "ngonngu": _("Đổi ngôn ngữ"),
     "trogiup": _("Trợ giúp"),
     "huy": _("Dừng việc đang làm"),
 }
+
+
+OFFICERS = ("hangcho", "baotin", "doimay")
 
 
 @router.command("/start", "/batdau", "xin chào", "chào", "bắt đầu", "hello", "hi", "menu")
@@ -64,8 +71,19 @@ async def greeting(turn: Turn) -> None:
         ),
         Button(_("Bắt đầu"), consent_token(turn)),
         button(_("Tìm hiểu trước"), "account.about"),
+        button(_("Tôi đã có hồ sơ ở máy khác"), "link.ask_code"),
         *_other_languages(turn),
     )
+
+
+@router.call
+async def more(turn: Turn, delivery_id: int, first: int) -> None:
+    """The further choices of a message, where the channel shows only some at once."""
+    shown = await turn.session.get(Delivery, delivery_id)
+    if shown is None or shown.address != turn.address.address or shown.person_id != turn.me:
+        raise Misheard(_("Lựa chọn này không còn dùng được nữa. Mời {you} làm tiếp từ đây."))
+    rest = [choice for row in shown.buttons for choice in row][first:]
+    turn.reply(_("Mời {you} chọn tiếp:"), *[Button(plain(label), token) for label, token in rest])
 
 
 @router.page
@@ -121,14 +139,14 @@ async def help_(turn: Turn) -> None:
     commands = [
         _("/{command} – {meaning}", command=name, meaning=meaning)
         for name, meaning in COMMANDS.items()
-        if name != "hangcho" or officer
+        if name not in OFFICERS or officer
     ]
     here = turn.conversation.here
     turn.reply(
         join(
             [
                 _(
-                    "{You} trả lời bằng cách bấm nút, hoặc gõ số thứ tự của nút. Câu trả lời được lưu ngay; {you} có thể "
+                    "{You} trả lời bằng cách bấm nút, hoặc gõ số thứ tự. Câu trả lời được lưu ngay; {you} có thể "
                     "dừng và quay lại bất cứ lúc nào."
                 ),
                 join(commands),

@@ -16,7 +16,7 @@ async def spoken_for(turn: Turn, person_id: int) -> Person:
         return turn.person
     person = await turn.session.get(Person, person_id)
     if person is None or not await proxy(turn.session, turn.me, person_id):
-        raise Refusal(_("Nút này của người khác, {you} không dùng được."))
+        raise Refusal(_("Lựa chọn này của người khác, {you} không dùng được."))
     return person
 
 

@@ -1,9 +1,12 @@
 """What is stored about a person, and taking back a consent."""
 
+from datetime import timedelta
+
 from handlers.account.consent import PURPOSES, purpose_name, record
 from handlers.account.guards import EXAMINE, spoken_for, subject
 from handlers.account.takeback import take_back
 from handlers.account.village import full_name_of
+from handlers.approval.workflow import offices
 from handlers.errors import Misheard, Refusal
 from handlers.router import Router
 from handlers.turn import Button, Turn, button
@@ -14,6 +17,8 @@ from storage.evidence import evidence_count
 from storage.person import Person
 
 router = Router("mydata")
+
+ERASE_WITHIN = timedelta(days=20)  # Nghị định 356/2025/NĐ-CP, Điều 5
 
 
 @router.command("/dulieu", "/mydata")
@@ -60,7 +65,7 @@ async def withdraw(turn: Turn, person_id: int, purpose: str) -> None:
     """Takes a consent back: written down, and what rested on it stops."""
     given = await _given(turn, person_id, purpose)
     if turn.conversation.here != ask.token(person_id, purpose) or given is None or not given.granted:
-        raise Misheard(_("Nút này đã cũ. Mời {you} làm tiếp từ đây."))
+        raise Misheard(_("Lựa chọn này đã cũ. Mời {you} làm tiếp từ đây."))
     person = await spoken_for(turn, person_id)
     record(turn, person, purpose, False)
     turn.settle(_("✓ Đã rút đồng ý “{purpose}”", purpose=purpose_name(purpose)))
@@ -71,10 +76,30 @@ async def withdraw(turn: Turn, person_id: int, purpose: str) -> None:
     await show(turn)
 
 
+@router.hears
+async def erase(turn: Turn) -> None:
+    """The person asked the platform that we forget them: nothing goes on, and the association is told by when it must be done."""
+    for purpose, given in (await consents(turn.session, turn.me)).items():
+        if given.granted:
+            record(turn, turn.person, purpose, False)
+    await take_back(turn, turn.me)
+    due = turn.now + ERASE_WITHIN
+    turn.note("account:erasure:request", due=due.isoformat())
+    turn.address.unreachable_since = turn.now
+    text = _(
+        "{name} yêu cầu xóa dữ liệu cá nhân. Cần trả lời trong 2 ngày làm việc và xong trước {due} (Nghị định 356/2025/NĐ-CP, "
+        "Điều 5).",
+        name=turn.person.full_name or _("Một người dân chưa cho biết tên (số {number})", number=turn.me),
+        due=due,
+    )
+    for officer in await offices(turn.session, turn.person.place_id):
+        turn.tell(officer.id or 0, text)
+
+
 async def _given(turn: Turn, person_id: int, purpose: str) -> Consent | None:
     await spoken_for(turn, person_id)
     if purpose not in PURPOSES:
-        raise Refusal(_("Nút này không còn dùng được nữa. Mời {you} gửi /dulieu."))
+        raise Refusal(_("Lựa chọn này không còn dùng được nữa. Mời {you} gửi /dulieu."))
     return (await consents(turn.session, person_id)).get(purpose)
 
 

@@ -52,7 +52,7 @@ async def added(turn: Turn, relation: str) -> None:
     await agreed(turn, turn.me)
     known = await speaks_for(turn.session, turn.me)
     if relation not in RELATIONS or turn.conversation.here != add.token():
-        raise Refusal(_("Nút này không còn dùng được nữa. Mời {you} gửi /hoso."))
+        raise Refusal(_("Lựa chọn này không còn dùng được nữa. Mời {you} gửi /hoso."))
     if len(known) >= MOST:
         raise Refusal(_("Một máy khai hộ được nhiều nhất {most} người. {You} nhờ thêm người khác giúp ạ.", most=MOST))
     unnamed = next((person for person in known if not person.full_name), None)

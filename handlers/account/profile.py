@@ -49,7 +49,7 @@ async def ask_form(turn: Turn) -> None:
 @router.call
 async def choose_form(turn: Turn, number: int) -> None:
     if number >= len(FORMS) or turn.conversation.here != ask_form.token():
-        raise Misheard(_("Nút này đã cũ. Muốn đổi cách gọi, {you} gửi /hoso."))
+        raise Misheard(_("Lựa chọn này đã cũ. Muốn đổi cách gọi, {you} gửi /hoso."))
     turn.person.you = FORMS[number]
     turn.note("account:form:change", form=FORMS[number])
     turn.settle(_("✓ Trợ lý xin gọi là {you}."))

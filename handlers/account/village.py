@@ -208,7 +208,7 @@ async def _owner(turn: Turn, whose: str, owner_id: int):  # type: ignore[no-unty
             if member == turn.me or member == turn.conversation.speaking_for:
                 await agreed(turn, member)
                 return household
-    raise Refusal(_("Nút này của người khác, {you} không dùng được."))
+    raise Refusal(_("Lựa chọn này của người khác, {you} không dùng được."))
 
 
 async def _proposed(turn: Turn, commune_id: int, typed: str) -> Place:

@@ -25,7 +25,7 @@ async def arrived(turn: Turn, paper: Assessment, title: Title, resent: bool = Fa
     if resent:
         text = join([_("Phiếu đã được bổ sung."), text], "\n")
     for officer in officers:
-        turn.tell(officer.id or 0, text, *decision_rows(paper), about=paper.id, round=paper.round)
+        turn.tell(officer.id or 0, text, *decision_rows(paper), about=paper.id, round=paper.round, kind="prompt")
     if not officers:
         await _tell_province(turn, paper)
 
@@ -144,9 +144,10 @@ async def _tell_citizen(turn: Turn, paper: Assessment, title: Title, decision: D
         if paper.status == Status.NEED_MORE
         else button(_("Xem phiếu"), "status.paper", paper.id or 0)
     )
+    kind = "more" if paper.status == Status.NEED_MORE else "result"
     for person_id in await told_about(turn.session, paper):
         whose = None if person_id == paper.person_id else name
-        turn.tell(person_id, join([join([head, whose], " – "), said]), way)
+        turn.tell(person_id, join([join([head, whose], " – "), said]), way, kind=kind)
 
 
 async def _not_met(title: Title, paper: Assessment, decision: Decision) -> Words:

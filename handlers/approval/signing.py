@@ -99,7 +99,7 @@ async def same(turn: Turn, paper_id: int, round: int) -> None:
 async def sign(turn: Turn, paper_id: int, round: int) -> None:
     paper, title = await _mine(turn, paper_id, round)
     if turn.conversation.here != confirm.token(paper_id, round):
-        raise Misheard(_("Nút này đã cũ. Mời {you} làm tiếp từ đây."))
+        raise Misheard(_("Lựa chọn này đã cũ. Mời {you} làm tiếp từ đây."))
     number, signed = _held(turn)
     ruling = Ruling(Outcome.APPROVED, document_number=number, document_date=signed)
     decision = await workflow.rule(turn, paper, title, ruling)

@@ -120,6 +120,15 @@ async def watchers_of(session: Session, paper: Assessment) -> list[Person]:
     return found
 
 
+async def offices(session: Session, village_id: int | None) -> list[Person]:
+    """The association's officers above a village, the nearest that are there: who answers for people's data."""
+    for place in (await chain(session, village_id))[1:] if village_id else []:
+        for role in (role for role in ROLES.values() if role.level == place.level and not role.signs):
+            if found := await holders(session, role.id, place.id or 0):
+                return found
+    return []
+
+
 async def conflicted(session: Session, officer_id: int, paper: Assessment) -> bool:
     """Whether the paper is the officer's own or their family's."""
     family = {paper.person_id} | {

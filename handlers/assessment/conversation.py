@@ -72,7 +72,7 @@ async def start(turn: Turn, title_id: str, group_id: str) -> None:
     found = await _in_force(turn, title_id)
     groups = {group.id for group in found.title.groups} or {ALL}
     if group_id not in groups or not person.place_id:
-        raise Refusal(_("Nút này không còn dùng được nữa. {You} gửi /tudanhgia để bắt đầu lại."))
+        raise Refusal(_("Lựa chọn này không còn dùng được nữa. {You} gửi /tudanhgia để bắt đầu lại."))
     household = await household_of(turn.session, person.id or 0) if found.title.subject == Subject.FAMILY else None
     if household is None and found.title.subject == Subject.FAMILY:
         return await turn.go("family.ask_head", title_id)
@@ -120,6 +120,7 @@ async def question(turn: Turn, paper_id: int, question_id: str) -> None:
         ),
         *[button(label, "assess.answer", paper_id, question_id, choice_id) for choice_id, label in labels],
         *_ways(paper, title, asked),
+        listed=len(labels),
     )
 
 
@@ -129,7 +130,7 @@ async def answer(turn: Turn, paper_id: int, question_id: str, choice_id: str) ->
     paper, title, asked = await open_question(turn, paper_id, question_id)
     choice = title.choice(question_id, choice_id)
     if choice is None or choice_id not in {one.id for one in await _offered(turn, paper, title, asked)}:
-        raise Misheard(_("Câu này không có lựa chọn đó. {You} bấm một trong các nút bên dưới giúp ạ."))
+        raise Misheard(_("Câu này không có lựa chọn đó. {You} chọn một trong các mục bên dưới giúp ạ."))
     if turn.conversation.here != question.token(paper_id, question_id):
         return await _late(turn, paper, title, asked, choice)
     before = paper.answers.get(question_id)

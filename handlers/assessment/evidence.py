@@ -43,7 +43,7 @@ async def hear(turn: Turn, paper_id: int, question_id: str) -> None:
     """Keeps what was sent; never claims what is not stored."""
     paper, title, _question = await open_question(turn, paper_id, question_id)
     if len(await evidence_of(turn.session, paper_id, question_id)) >= MOST:
-        raise Misheard(_("Câu này đã đủ {most} minh chứng. {You} bấm “Câu tiếp theo” giúp ạ.", most=MOST))
+        raise Misheard(_("Câu này đã đủ {most} minh chứng. {You} chọn “Câu tiếp theo” giúp ạ.", most=MOST))
     piece = _piece(turn, paper, question_id)
     turn.session.add(piece)
     paper.updated_at = turn.now

@@ -128,7 +128,7 @@ def _count_name(count: str) -> Words:
 
 def _largest(count: str) -> int:
     if count not in LARGEST:
-        raise Refusal(_("Nút này không còn dùng được nữa. {You} gửi /tudanhgia để bắt đầu lại."))
+        raise Refusal(_("Lựa chọn này không còn dùng được nữa. {You} gửi /tudanhgia để bắt đầu lại."))
     return LARGEST[count]
 
 
@@ -218,5 +218,5 @@ async def _answered(turn: Turn, household_id: int) -> Household:
 async def _household(turn: Turn, household_id: int) -> Household:
     household = await turn.session.get(Household, household_id)
     if household is None or not await may_answer_for(turn, household_id):
-        raise Refusal(_("Nút này của người khác, {you} không dùng được."))
+        raise Refusal(_("Lựa chọn này của người khác, {you} không dùng được."))
     return household

@@ -32,7 +32,7 @@ async def show(turn: Turn, paper_id: int) -> None:
                 heading(turn, person),
                 _("Xem lại phiếu {title} năm {year}", title=title.shown_name, year=paper.year),
                 join(lines),
-                _("Muốn sửa câu nào, {you} bấm số câu đó."),
+                _("Muốn sửa câu nào, {you} chọn số câu đó."),
             ],
             "\n\n",
         ),
@@ -74,7 +74,7 @@ async def send(turn: Turn, paper_id: int, round: int) -> None:
     """Submits the paper, and tells the officers whose turn it is."""
     paper, title = await own_draft(turn, paper_id)
     if paper.round != round or turn.conversation.here not in (result.token(paper_id), show.token(paper_id)):
-        raise Misheard(_("Nút này đã cũ. Mời {you} làm tiếp từ đây."))
+        raise Misheard(_("Lựa chọn này đã cũ. Mời {you} làm tiếp từ đây."))
     if missing := [q for q in title.questions if q.id not in paper.answers]:
         raise Refusal(_("Còn câu {number} chưa trả lời. {You} trả lời nốt rồi gửi ạ.", number=title.number(missing[0].id)))
     resent = paper.status == Status.NEED_MORE

@@ -72,7 +72,6 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Integer(), nullable=False),
         sa.Column("place_id", sa.Integer(), nullable=True),
         sa.Column("text", TEXT(), nullable=False),
-        sa.Column("delivery_id", sa.Integer(), nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("done_at", MOMENT, nullable=True),
         sa.Column("done_by", sa.Integer(), nullable=True),
@@ -80,7 +79,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["place_id"], ["place.id"]),
         sa.ForeignKeyConstraint(["done_by"], ["person.id"]),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("delivery_id"),
     )
     with op.batch_alter_table("errand", schema=None) as batch_op:
         batch_op.create_index("ix_errand_person_id", ["person_id"], unique=False)
@@ -88,7 +86,9 @@ def upgrade() -> None:
     with op.batch_alter_table("conversation", schema=None) as batch_op:
         batch_op.add_column(sa.Column("asked_at", TEXT(), nullable=True))
     with op.batch_alter_table("delivery", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("instead", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("kind", TEXT(), nullable=True))
         batch_op.add_column(sa.Column("outside", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column("listed", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("numbered", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("hint", TEXT(), nullable=True))
