@@ -5,7 +5,7 @@ import sys
 import typer
 
 from bot.channels import ChannelProblem
-from bot.commands import areas, chat, criteria, database, officers, run
+from bot.commands import areas, channels, chat, criteria, database, officers, run
 from bot.settings import SettingProblem
 from storage.database import DatabaseProblem
 
@@ -13,6 +13,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command("run")(run.run)
 app.command("chat")(chat.chat)
 app.add_typer(areas.app, name="areas")
+app.add_typer(channels.app, name="channels")
 app.add_typer(criteria.app, name="criteria")
 app.add_typer(officers.app, name="officers")
 app.add_typer(database.app, name="db")

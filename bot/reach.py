@@ -11,6 +11,7 @@ from bot.channels import Can, Channel
 from handlers.approval import errands
 from locales import Reader
 from storage.assessment import Assessment
+from storage.assignment import roles_of
 from storage.delivery import Delivery, Urgency
 from storage.errand import Errand, open_count, waits_for
 from storage.person import Address, Person, reachable_at
@@ -88,7 +89,8 @@ async def by_mouth(
     if await waits_for(session, person.id or 0, text):
         return []
     paper = await session.get(Assessment, about) if about else None
-    place_id = person.place_id or (paper.place_id if paper else None)
+    offices = await roles_of(session, person.id or 0) if person.place_id is None else []
+    place_id = person.place_id or (paper.place_id if paper else None) or next((row.place_id for row in offices), None)
     known = await open_count(session, [place_id]) if place_id else 0
     session.add(Errand(person_id=person.id or 0, place_id=place_id, text=text, created_at=now))
     log.warning("to be told by word of mouth", extra={"action": "by_mouth", "person": person.id, "place": place_id})

@@ -93,6 +93,13 @@ async def villages_under(session: Session, place_id: int) -> list[int]:
     return [row for row in (await session.exec(inner)).all() if row is not None]
 
 
+async def places_under(session: Session, place_id: int) -> list[int]:
+    """The ids of a place and of all places in it."""
+    inner = select(Place.id).where(Place.parent_id == place_id)
+    within = (Place.id == place_id) | (Place.parent_id == place_id) | col(Place.parent_id).in_(inner)
+    return [row for row in (await session.exec(select(Place.id).where(within))).all() if row is not None]
+
+
 async def stamp(session: Session) -> tuple[int, ...]:
     """Another one whenever a place or a name is added, or a place is confirmed or ends: what was read is then out of date."""
     numbers = [*(await session.exec(_places_stamp())).one(), *(await session.exec(_names_stamp())).one()]

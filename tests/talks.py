@@ -61,11 +61,12 @@ class TalkChannel:
     name = "talk"
     can = Can(text_limit=4096, label="Telegram")
 
-    def __init__(self) -> None:
-        self.lines: list[tuple[int, str]] = []
-        self.shown: dict[str, list[Shown]] = {}
-        self.files: dict[str, bytes] = {}
-        self.code = ""
+    def __init__(self, beside: "TalkChannel | None" = None) -> None:
+        """Writes into the transcript of the channel beside it, if there is one."""
+        self.lines: list[tuple[int, str]] = beside.lines if beside else []
+        self.shown: dict[str, list[Shown]] = beside.shown if beside else {}
+        self.files: dict[str, bytes] = beside.files if beside else {}
+        self.codes: list[str] = beside.codes if beside else []
 
     def routes(self, receive: Receive) -> Iterable:
         return []
@@ -100,7 +101,7 @@ class TalkChannel:
         return chat if self.name == "talk" else f"{chat}@{self.name}"
 
     def _write(self, order: int, chat: str, mark: str, text: str, rows: tuple) -> None:
-        self.code = found[-1] if (found := _CODE.findall(text)) else self.code
+        self.codes += _CODE.findall(text)
         first, *more = _CODE.sub("••• •••", text).split("\n")
         lines = [f"{chat} {mark} {first}", *(f"    | {line}".rstrip() for line in more)]
         lines += ["    " + " ".join(f"[{label}]" for label, _token in row) for row in rows]
@@ -108,18 +109,16 @@ class TalkChannel:
 
     def take(self) -> list[str]:
         """What was said since the last look, people in order of their names, each in order of arrival."""
-        lines, self.lines = self.lines, []
-        return [line for _order, line in lines]
+        lines = [line for _order, line in self.lines]
+        self.lines.clear()
+        return lines
 
 
 class NarrowChannel(TalkChannel):
-    """The same where nothing can be pressed and nothing changes; it writes into the transcript of the other."""
+    """The same where nothing can be pressed and nothing changes."""
 
     name = "zalo"
     can = Can(text_limit=2000, label="Zalo", buttons=False, edits=False, files=False)
-
-    def __init__(self, beside: TalkChannel) -> None:
-        self.__dict__ = beside.__dict__
 
 
 def address_of(who: str) -> str:
@@ -216,7 +215,7 @@ class Player:
         if verb == "rời":
             return Left()
         if verb == "mã":
-            return Said(self.channel.code)
+            return Said(self.channel.codes[-1])
         if verb == "mở":
             return Opened(what)
         if verb == "mời":

@@ -11,7 +11,7 @@ from handlers.incoming import Sent
 
 class Terminal:
     name = "terminal"
-    can = Can(text_limit=20_000, edits=False, files=False)
+    can = Can(text_limit=20_000, label="terminal", edits=False, files=False)
 
     def routes(self, receive: Receive) -> Iterable[web.RouteDef]:
         return []

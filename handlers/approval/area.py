@@ -5,7 +5,7 @@ from handlers.errors import Refusal
 from handlers.turn import Turn
 from locales import _
 from storage.assignment import Assignment, roles_of
-from storage.place import villages_under
+from storage.place import places_under
 
 
 async def knows(turn: Turn) -> list[Assignment]:
@@ -16,6 +16,6 @@ async def knows(turn: Turn) -> list[Assignment]:
     return roles
 
 
-async def villages_of(turn: Turn) -> list[int]:
-    """The villages in which the speaker knows people. Raises Refusal."""
-    return [village for row in await knows(turn) for village in await villages_under(turn.session, row.place_id)]
+async def area_of(turn: Turn) -> list[int]:
+    """The places in which the speaker knows people. Raises Refusal."""
+    return [place for row in await knows(turn) for place in await places_under(turn.session, row.place_id)]

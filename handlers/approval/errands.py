@@ -1,11 +1,11 @@
 """What the bot could bring to a person on no channel: an officer of the village tells them by word of mouth."""
 
-from handlers.approval.area import villages_of
+from handlers.approval.area import area_of
 from handlers.approval.roles import ROLES
 from handlers.errors import Refusal
 from handlers.router import Router
 from handlers.turn import Turn, button
-from locales import _, join, plain
+from locales import Words, _, join, plain
 from storage.assignment import holders
 from storage.errand import Errand, next_errand, open_count
 from storage.person import Person
@@ -17,6 +17,15 @@ router = Router("errands")
 WAITING = _("Có phiếu chờ {you} xem xét. {You} gửi /hangcho để xem ạ.")
 COME = _("Có người trong địa bàn mà trợ lý không nhắn tin được. Nhờ {you} báo tin giúp ạ.")
 SHOW = button(_("Xem ai cần báo tin"), "errands.show")
+
+
+def gone(channel: str) -> Words:
+    """Said where a channel is gone and the person has no other."""
+    return _(
+        "Trợ lý không nhắn được cho {you} qua {channel} nữa. Mời {you} mở trợ lý ở nơi khác, gửi /lienket và gõ mã do chi hội "
+        "cấp (cán bộ gửi /doimay). Mọi câu trả lời vẫn còn.",
+        channel=channel,
+    )
 
 
 async def tellers(session: Session, place_id: int) -> list[list[Person]]:
@@ -47,7 +56,7 @@ async def after(turn: Turn, errand_id: int) -> None:
 async def done(turn: Turn, errand_id: int) -> None:
     """The person was told."""
     errand = await turn.session.get(Errand, errand_id, lock=True)
-    if errand is None or errand.place_id not in await villages_of(turn):
+    if errand is None or errand.place_id not in await area_of(turn):
         raise Refusal(_("Việc này không thuộc địa bàn của {you}."))
     if errand.done_at is None:
         errand.done_at, errand.done_by = turn.now, turn.me
@@ -58,7 +67,7 @@ async def done(turn: Turn, errand_id: int) -> None:
 
 
 async def _show(turn: Turn, after_id: int) -> None:
-    villages = await villages_of(turn)
+    villages = await area_of(turn)
     count = await open_count(turn.session, villages)
     errand = await next_errand(turn.session, villages, after_id) or await next_errand(turn.session, villages)
     if errand is None:

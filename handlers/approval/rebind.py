@@ -1,7 +1,7 @@
 """A citizen lost the phone: the officer who knows them checks, and reads out a code for the new one."""
 
 from handlers.account.joining import CODE_LIVES, spaced
-from handlers.approval.area import knows, villages_of
+from handlers.approval.area import area_of, knows
 from handlers.errors import Misheard, Refusal
 from handlers.router import Router
 from handlers.turn import Turn, button
@@ -20,7 +20,7 @@ SCREEN = 6
 @router.command("/doimay", "đổi máy")
 @router.page
 async def ask(turn: Turn) -> None:
-    await villages_of(turn)
+    await area_of(turn)
     turn.ask(
         _("Người dân mất hoặc đổi điện thoại: {you} gõ họ và tên người đó. Ví dụ: Nguyễn Thị Lan."),
         button(_("Về trang chính"), "account.menu"),
@@ -32,7 +32,7 @@ async def ask(turn: Turn) -> None:
 async def hear_name(turn: Turn) -> None:
     hint = _("Trợ lý không thấy ai tên như vậy trong địa bàn. {You} gõ họ và tên đầy đủ, ví dụ: Nguyễn Thị Lan.")
     wanted = fold(turn.text(hint, 60))
-    people = await people_in(turn.session, await villages_of(turn))
+    people = await people_in(turn.session, await area_of(turn))
     found = [person for person in people if fold(person.full_name or "") == wanted and person.id != turn.me]
     if not found:
         raise Misheard(hint)
@@ -88,7 +88,7 @@ async def issue(turn: Turn, person_id: int) -> None:
 async def _known(turn: Turn, person_id: int) -> Person:
     """Somebody of the officer's area, whom this officer may give a new phone. Raises Refusal."""
     person = await turn.session.get(Person, person_id)
-    if person is None or person_id == turn.me or person.place_id not in await villages_of(turn):
+    if person is None or person_id == turn.me or person.place_id not in await area_of(turn):
         raise Refusal(_("Người này không thuộc địa bàn của {you}."))
     mine = {row.place_id for row in await knows(turn)}
     for row in await roles_of(turn.session, person_id):
