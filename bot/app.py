@@ -13,6 +13,7 @@ from bot import clock
 from bot.channels import Channel
 from bot.channels.telegram import Telegram
 from bot.channels.webchat import WebChat
+from bot.channels.zalobot import ZaloBot
 from bot.intake import Intake
 from bot.metrics import Metrics
 from bot.pace import Pace
@@ -105,7 +106,8 @@ def build(
     sender = Sender(database, files, now, metrics, clock, _file_address(settings))
     pace = Pace(settings.messages_per_minute, BURST, clock)
     intake = Intake(database, router, files, sender, pace, now, settings.association_name, metrics)
-    named = {channel.name: channel for channel in (channels if channels is not None else _channels(settings, database, files))}
+    chosen = channels if channels is not None else _channels(settings, database, files, now)
+    named = {channel.name: channel for channel in chosen}
     sender.channels = intake.channels = named
     return App(settings, database, files, router, sender, intake, named)
 
@@ -117,7 +119,7 @@ async def prepare(database: Database, now: datetime) -> None:
         await publish_built_in(session, now)
 
 
-def _channels(settings: Settings, database: Database, files: FileStore) -> list[Channel]:
+def _channels(settings: Settings, database: Database, files: FileStore, now: Callable[[], datetime]) -> list[Channel]:
     """The channels that the settings switch on: one line each."""
     channels: list[Channel] = [WebChat(database, files, _secret(settings), settings.web_address)]
     if token := settings.telegram_bot_token.get_secret_value():
@@ -128,6 +130,18 @@ def _channels(settings: Settings, database: Database, files: FileStore) -> list[
                 settings.public_url or None,
                 settings.telegram_webhook_secret.get_secret_value() or None,
                 menu,
+                database.driver.only_one,
+            )
+        )
+    if (token := settings.zalo_bot_token.get_secret_value()) or settings.zalo_bot_webhook_secret.get_secret_value():
+        channels.append(
+            ZaloBot(
+                token,
+                settings.zalo_bot_api_url,
+                settings.public_url or None,
+                settings.zalo_bot_webhook_secret.get_secret_value() or None,
+                database,
+                now,
                 database.driver.only_one,
             )
         )

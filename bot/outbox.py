@@ -93,7 +93,7 @@ async def _written(turn: Turn, say: Say, channels: Channels) -> list[_Written]:
             return []
         text = say.text.render(reader)
         notices = await reach.by_mouth(turn.session, channels, turn.now, person, text, say.kind, say.about)
-        return [_Written(Say(row.person_id, None), row, reader, None) for row in notices]
+        return [_Written(Say(one.delivery.person_id, None), one.delivery, one.reader, one.can) for one in notices]
     name = way.address.partition(":")[0]
     can = channels[name].can if name in channels else None
     asked = own and not turn.unasked

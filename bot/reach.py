@@ -30,6 +30,15 @@ class Way:
     outside: bool = False
 
 
+@dataclass(frozen=True)
+class Notice:
+    """What is to be said to somebody, and how they read it."""
+
+    delivery: Delivery
+    reader: Reader
+    can: Can
+
+
 async def way_to(
     session: Session, channels: Channels, now: datetime, person_id: int, kind: str | None, tried: Collection[Way] = ()
 ) -> Way | None:
@@ -59,16 +68,19 @@ async def elsewhere(session: Session, channels: Channels, now: datetime, failed:
     way = await way_to(session, channels, now, failed.person_id, failed.kind, await _tried(session, failed))
     log.info("not arrived", extra={"action": "other_way", "delivery": failed.id, "found": way is not None})
     if way is None:
-        rows = await by_mouth(session, channels, now, person, failed.text, failed.kind, failed.about)
-    else:
-        rows = [_notice(person, way, now, failed.text, failed.buttons, kind=failed.kind, instead=failed.id)]
-        rows[0].listed = failed.listed
-        rows[0].about, rows[0].round, rows[0].attachment = failed.about, failed.round, failed.attachment
-        name = way.address.partition(":")[0]
-        await offers.place_beside(session, rows[0], channels[name].can, Reader(person.language, person.you))
-    for row in rows:
-        session.add(row)
-    return rows
+        return await add(session, await by_mouth(session, channels, now, person, failed.text, failed.kind, failed.about))
+    notice = _notice(channels, person, way, now, failed.text, failed.buttons, kind=failed.kind, instead=failed.id)
+    notice.delivery.about, notice.delivery.round, notice.delivery.listed = failed.about, failed.round, failed.listed
+    notice.delivery.attachment = failed.attachment if notice.can.files else None
+    return await add(session, [notice])
+
+
+async def add(session: Session, notices: Iterable[Notice]) -> list[Delivery]:
+    """Puts the notices into the outbox, behind what their readers are offered already."""
+    for notice in notices:
+        await offers.place_beside(session, notice.delivery, notice.can, notice.reader)
+        session.add(notice.delivery)
+    return [notice.delivery for notice in notices]
 
 
 async def _tried(session: Session, failed: Delivery) -> list[Way]:
@@ -82,7 +94,7 @@ async def _tried(session: Session, failed: Delivery) -> list[Way]:
 
 async def by_mouth(
     session: Session, channels: Channels, now: datetime, person: Person, text: str, kind: str | None, about: int | None
-) -> list[Delivery]:
+) -> list[Notice]:
     """Puts it on the list of what is told by word of mouth; gives the notices to those who tell, where the list was empty."""
     if kind == "prompt":
         text = errands.WAITING.render(Reader(person.language, person.you))
@@ -97,7 +109,7 @@ async def by_mouth(
     return [] if known or place_id is None else await _tellers(session, channels, now, person, place_id)
 
 
-async def _tellers(session: Session, channels: Channels, now: datetime, person: Person, place_id: int) -> list[Delivery]:
+async def _tellers(session: Session, channels: Channels, now: datetime, person: Person, place_id: int) -> list[Notice]:
     """A word to the nearest officers who can be reached: the village's, else the commune's, else the province's."""
     for officers in await errands.tellers(session, place_id):
         notices = []
@@ -106,15 +118,18 @@ async def _tellers(session: Session, channels: Channels, now: datetime, person: 
             if way:
                 reader = Reader(officer.language, officer.you)
                 buttons = [[[errands.SHOW.label.render(reader), errands.SHOW.token]]]
-                notices.append(_notice(officer, way, now, errands.COME.render(reader), buttons, kind="notice"))
-                await offers.place_beside(session, notices[-1], channels[way.address.partition(":")[0]].can, reader)
+                notices.append(_notice(channels, officer, way, now, errands.COME.render(reader), buttons, kind="notice"))
         if notices:
             return notices
     return []
 
 
-def _notice(person: Person, way: Way, now: datetime, text: str, buttons: list[Any], **more: Any) -> Delivery:
-    return new(
-        Delivery, address=way.address, channel=way.address.partition(":")[0], outside=way.outside, person_id=person.id,
-        urgency=Urgency.NOTICE, text=text, buttons=buttons, not_before=now, created_at=now, **more,
+def _notice(
+    channels: Channels, person: Person, way: Way, now: datetime, text: str, buttons: list[Any], **more: Any
+) -> Notice:
+    name = way.address.partition(":")[0]
+    delivery = new(
+        Delivery, address=way.address, channel=name, outside=way.outside, person_id=person.id, urgency=Urgency.NOTICE,
+        text=text, buttons=buttons, not_before=now, created_at=now, **more,
     )  # fmt: skip
+    return Notice(delivery, Reader(person.language, person.you), channels[name].can)

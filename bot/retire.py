@@ -63,8 +63,7 @@ async def _leave(app: App, name: str, address: Address) -> str:
             return "continued" if way else "idle"
         label = app.channels[name].can.label if name in app.channels else name
         text = gone(label).render(Reader(person.language, person.you))
-        for notice in await reach.by_mouth(session, others, now, person, text, None, None):
-            session.add(notice)
+        await reach.add(session, await reach.by_mouth(session, others, now, person, text, None, None))
         return "told" if person.place_id or await roles_of(session, address.person_id) else "unknown"
 
 

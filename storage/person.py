@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Index, func
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, col, select
 
@@ -139,6 +139,12 @@ async def reachable_at(session: Session, person_id: int) -> list[Address]:
 async def every_address(session: Session, person_id: int) -> list[Address]:
     """Every address of this person, reachable or not."""
     return (await session.exec(_all_of(person_id))).all()
+
+
+async def people_on(session: Session, channel: str) -> int:
+    """How many addresses there are on a channel."""
+    there = select(func.count()).select_from(Address).where(col(Address.address).startswith(f"{channel}:"))
+    return (await session.exec(there)).one()
 
 
 async def people_in(session: Session, villages: list[int]) -> list[Person]:

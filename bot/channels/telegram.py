@@ -27,10 +27,10 @@ from bot.channels import (
     Outgoing,
     Receive,
     SendError,
-    TryAgain,
 )
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
+from bot.channels.piecewise import Piecewise
 from bot.channels.polling import Polling, patiently
 from bot.channels.telegram_client import NOT_ACCEPTED, PATIENCE, CutOff, Request, Slower, fate, hush, reason
 from bot.channels.telegram_updates import understood
@@ -83,7 +83,7 @@ class Telegram:
         self.bot = Bot(token, f"{api_url}/bot", f"{api_url}/file/bot", speaking, hearing)
         self.username: str | None = None
         self.hearing, self.speaking = False, 0
-        self.begun: dict[int, int] = {}  # deliveries of which only so many pieces have arrived
+        self.piecewise = Piecewise()
         self.polling: Polling | None = None
         self.loop: asyncio.Task[None] | None = None
         self.heard = Hearing(understood, None if public_url else self._acknowledge, self._apologise, log)
@@ -125,19 +125,11 @@ class Telegram:
         await self._close_if_idle()
 
     async def send(self, message: Outgoing) -> str:
-        parts, name = pieces(message, self.can.text_limit, CAPTION_LIMIT), ""
-        begun = self.begun.pop(message.delivery_id, 0)
-        try:
+        async def say(piece: Piece, last: bool) -> str:
             async with self._driver():
-                for number, piece in enumerate(parts[begun:], begun + 1):
-                    keyboard = _keyboard(message.buttons) if number == len(parts) else None
-                    name = await self._said(message.chat, piece, keyboard)
-                    begun = number
-        except TryAgain:
-            if begun:
-                self.begun[message.delivery_id] = begun
-            raise
-        return name
+                return await self._said(message.chat, piece, _keyboard(message.buttons) if last else None)
+
+        return await self.piecewise.say(message.delivery_id, pieces(message, self.can.text_limit, CAPTION_LIMIT), say)
 
     async def edit(self, change: Edit) -> None:
         async with self._driver():

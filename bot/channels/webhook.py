@@ -14,17 +14,25 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 Take = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | None]]
 
 
-def webhook(header: str, secret: str, take: Take, log: logging.Logger) -> Handler:
-    """Answers 200 only when `take` has said that the update is safe, with what it gives to be answered."""
+def webhook(
+    header: str, secret: str, take: Take, log: logging.Logger, is_probe: Callable[[dict[str, Any]], bool] | None = None
+) -> Handler:
+    """Answers 200 only when `take` has said that the update is safe, with what it gives to be answered.
+
+    A platform that probes may do so without the secret, and wants its 200 for what cannot be read as well.
+    """
 
     async def hook(request: web.Request) -> web.Response:
-        if not _same(request.headers.get(header, ""), secret):
+        known = _same(request.headers.get(header, ""), secret)
+        if is_probe and not known and is_probe(_read(await _body(request)) or {"": None}):
+            return web.Response()
+        if not known:
             log.warning("call without the secret", extra={"action": "webhook_forbidden"})
             return web.Response(status=403)
         update = _read(await _body(request))
         if update is None:
             log.warning("body is not an update", extra={"action": "webhook_bad_body"})
-            return web.Response(status=400)
+            return web.Response(status=200 if is_probe else 400)
         answer = await take(update)
         if answer is None:
             return web.Response(status=503, headers=RETRY_AFTER)

@@ -12,7 +12,7 @@ from storage.person import Person
 router = Router("consent")
 
 # Grows with every change of the words below; a consent is to the words of its version.
-VERSION = "2026-11-23"
+VERSION = "2026-11-24"
 PURPOSES = (EXAMINE, PUBLISH, REMIND)
 
 
@@ -82,15 +82,16 @@ def full_words(turn: Turn) -> Words:
         [
             _("Thông tin về dữ liệu cá nhân (bản {version})", version=VERSION),
             _(
-                "1. Ai giữ: {association}, qua trợ lý tự động này.\n"
-                "2. Giữ gì: họ tên, năm sinh, nơi ở, nhóm công dân, câu trả lời, điểm, minh chứng; với gia đình: tên chủ hộ "
+                "• Ai giữ: {association}, qua trợ lý tự động này.\n"
+                "• Giữ gì: họ tên, năm sinh, nơi ở, nhóm công dân, câu trả lời, điểm, minh chứng; với gia đình: tên chủ hộ "
                 "và số người, không giữ tên trẻ em. Không hỏi số căn cước, ảnh căn cước, dân tộc, tôn giáo.\n"
-                "3. Để làm gì: (a) xét danh hiệu; (b) công khai họ tên, thôn, danh hiệu, năm nếu được công nhận; "
+                "• Để làm gì: (a) xét danh hiệu; (b) công khai họ tên, thôn, danh hiệu, năm nếu được công nhận; "
                 "(c) nhắn nhắc việc. Mỗi mục đích hỏi riêng; không đồng ý mục này không ảnh hưởng mục khác.\n"
-                "4. Ai xem: cán bộ khuyến học và UBND nơi {you} ở, theo đúng địa bàn.\n"
-                "5. Quyền của {you}: được biết, xem, sửa, rút đồng ý, yêu cầu xóa, khiếu nại, theo Luật Bảo vệ dữ liệu cá "
+                "• Ai xem: cán bộ khuyến học và UBND nơi {you} ở, theo đúng địa bàn.\n"
+                "• Quyền của {you}: được biết, xem, sửa, rút đồng ý, yêu cầu xóa, khiếu nại, theo Luật Bảo vệ dữ liệu cá "
                 "nhân (Luật 91/2025/QH15). {You} gửi /dulieu để xem và rút bất cứ lúc nào.\n"
-                "6. Nếu {you} dùng Telegram, tin nhắn đi qua máy chủ của Telegram ở nước ngoài.",
+                "• Nếu {you} dùng Telegram, tin nhắn đi qua máy chủ của Telegram ở nước ngoài; nếu dùng Zalo, qua máy chủ của "
+                "Zalo.",
                 association=turn.association,
             ),
         ],

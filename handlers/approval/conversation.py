@@ -226,7 +226,7 @@ async def _place(turn: Turn, place_id: int) -> str:
 
 async def _short(turn: Turn, paper: Assessment) -> Words:
     name = await notices.subject_name(turn, paper)
-    return _("{number}. {name} – {points} điểm", number=paper.id, name=name, points=paper.points or 0)
+    return _("Phiếu {number}: {name} – {points} điểm", number=paper.id, name=name, points=paper.points or 0)
 
 
 def _typed_reason(turn: Turn) -> str:

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.channels import zalobot_api
 from tests.channels.listening import SECRET, Listener
 from tests.channels.telegram_api import TOKEN, TelegramApi
 
-PRIVATE = (TOKEN, TOKEN.partition(":")[2], SECRET, "xin chào", "Nguyễn")
+PRIVATE = (TOKEN, TOKEN.partition(":")[2], zalobot_api.TOKEN.partition(":")[2], SECRET, "xin chào", "Nguyễn")
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ class Page:
         self.base, self.seat = base, seat
         self.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True) if jar is None else jar)
         self.lines: dict[str, dict[str, Any]] = {}
+        self.ever: list[str] = []  # every text of the bot that was ever to be read
         self.heard: set[str] = set()
         self.errors: list[str] = []
         self.faults: list[str] = []
@@ -60,8 +61,10 @@ class Page:
         message, token = self.button(label)
         return await self._send({"type": "press", "token": token, "message": message}, frame_id)
 
-    async def uploads(self, content: bytes, name: str) -> tuple[int, dict[str, Any]]:
+    async def uploads(self, content: bytes, name: str, caption: str | None = None) -> tuple[int, dict[str, Any]]:
         form = aiohttp.FormData()
+        if caption:
+            form.add_field("caption", caption)
         form.add_field("file", io.BytesIO(content), filename=name)
         async with self.http.post(f"{self.base}/upload/{self.seat}?id=u{next(_ids)}", data=form) as answer:
             return answer.status, await answer.json()
@@ -119,9 +122,11 @@ class Page:
             assert frame["from"] == "me" or name not in self.lines, f"shown twice: {frame['text'][:60]}"
             self.lines[name] = frame | {"buttons": frame.get("buttons", [])}
             self.after = max(self.after, frame["seq"])
+            self.ever += [frame["text"]] if frame["from"] == "bot" else []
         elif frame["type"] == "edit" and f"bot{frame['id']}" in self.lines:
             line = self.lines[f"bot{frame['id']}"]
             line |= {"text": frame["text"] or line["text"], "buttons": frame["buttons"]}
+            self.ever.append(frame["text"] or "")
         elif frame["type"] == "heard":
             self.heard.add(frame["id"])
         elif frame["type"] == "error":

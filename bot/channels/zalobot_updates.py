@@ -1,0 +1,75 @@
+"""What an update of the Zalo Bot Platform means. Reads only the fields that it needs."""
+
+from typing import Any
+
+from handlers.incoming import Incoming, Meaning, Opened, Said, Sent
+
+PROBE = "webhook.test"
+LONGEST_ID = 100  # characters
+KINDS = {"voice": "voice", "sticker": "sticker"}
+
+
+def unwrapped(body: dict[str, Any]) -> dict[str, Any]:
+    """The event itself: bodies come flat or in an envelope."""
+    result = body.get("result")
+    return result if "event_name" not in body and isinstance(result, dict) else body
+
+
+def is_probe(body: dict[str, Any]) -> bool:
+    """Whether it only asks if somebody is there."""
+    event = unwrapped(body)
+    message = event.get("message")
+    sent = isinstance(message, dict) and (message.get("from") or message.get("chat"))
+    return not body or (event.get("event_name") == PROBE and not sent)
+
+
+def understood(body: dict[str, Any], own_id: str | None = None) -> Incoming | None:
+    """None where it is nothing for us. Raises KeyError, TypeError, ValueError or AttributeError where it is malformed."""
+    event = unwrapped(body)
+    name = event["event_name"]
+    if not name.startswith("message.") or not name.endswith(".received"):
+        return None
+    message = event["message"]
+    sender, chat = message["from"], message["chat"]
+    if sender.get("is_bot") or _id(sender) == own_id or chat["chat_type"] != "PRIVATE":
+        return None
+    meaning = _meaning(name.removeprefix("message.").removesuffix(".received"), message)
+    return Incoming(f"zalobot:{_id(message, 'message_id')}", f"zalobot:{_id(chat)}", meaning)
+
+
+def _id(thing: dict[str, Any], field: str = "id") -> str:
+    given = thing[field]
+    if not isinstance(given, str | int) or isinstance(given, bool) or not 0 < len(str(given)) <= LONGEST_ID:
+        raise ValueError(field)
+    return str(given)
+
+
+def _meaning(kind: str, message: dict[str, Any]) -> Meaning:
+    match kind:
+        case "text":
+            return _text(_words(message["text"]))
+        case "image":
+            caption = message.get("caption")
+            return Sent("photo", _picture(message), caption=_words(caption) if caption else None)
+    return Sent(KINDS.get(kind, "other"))
+
+
+def _words(text: Any) -> str:
+    if not isinstance(text, str):
+        raise ValueError("text")
+    # Half an emoji is no character: no database could write it.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _text(text: str) -> Meaning:
+    command, _space, payload = text.partition(" ")
+    return Opened(payload.strip()) if command == "/start" and payload.strip() else Said(text)
+
+
+def _picture(message: dict[str, Any]) -> str:
+    """Its address, in whichever of the three spellings."""
+    photos = message.get("photos") or [{}]
+    url = message.get("photo_url") or message.get("photo") or photos[0]["url"]
+    if not isinstance(url, str):
+        raise ValueError("photo")
+    return url
