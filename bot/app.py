@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pydantic import SecretStr
+
 from bot import clock
 from bot.channels import Channel
 from bot.channels.telegram import Telegram
 from bot.channels.webchat import WebChat
 from bot.channels.zalobot import ZaloBot
+from bot.channels.zalooa import ZaloOa
 from bot.intake import Intake
 from bot.metrics import Metrics
 from bot.pace import Pace
@@ -121,31 +124,22 @@ async def prepare(database: Database, now: datetime) -> None:
 
 def _channels(settings: Settings, database: Database, files: FileStore, now: Callable[[], datetime]) -> list[Channel]:
     """The channels that the settings switch on: one line each."""
+    one = database.driver.only_one
     channels: list[Channel] = [WebChat(database, files, _secret(settings), settings.web_address)]
-    if token := settings.telegram_bot_token.get_secret_value():
-        channels.append(
-            Telegram(
-                token,
-                settings.telegram_api_url,
-                settings.public_url or None,
-                settings.telegram_webhook_secret.get_secret_value() or None,
-                menu,
-                database.driver.only_one,
-            )
-        )
-    if (token := settings.zalo_bot_token.get_secret_value()) or settings.zalo_bot_webhook_secret.get_secret_value():
-        channels.append(
-            ZaloBot(
-                token,
-                settings.zalo_bot_api_url,
-                settings.public_url or None,
-                settings.zalo_bot_webhook_secret.get_secret_value() or None,
-                database,
-                now,
-                database.driver.only_one,
-            )
-        )
+    if token := _value(settings.telegram_bot_token):
+        secret = _value(settings.telegram_webhook_secret) or None
+        channels.append(Telegram(token, settings.telegram_api_url, settings.public_url or None, secret, menu, one))
+    if any(zalo_bot := [_value(settings.zalo_bot_token), _value(settings.zalo_bot_webhook_secret)]):
+        token, secret = zalo_bot[0], zalo_bot[1] or None
+        channels.append(ZaloBot(token, settings.zalo_bot_api_url, settings.public_url or None, secret, database, now, one))
+    if any(keys := [settings.zalo_oa_app_id, _value(settings.zalo_oa_app_secret), _value(settings.zalo_oa_secret_key)]):
+        hosts = (settings.public_url, settings.zalo_oa_api_url, settings.zalo_oauth_url)
+        channels.append(ZaloOa(*keys, *hosts, settings.zalo_oa_templates, database, now))
     return channels
+
+
+def _value(secret: SecretStr) -> str:
+    return secret.get_secret_value()
 
 
 def menu(language: str) -> list[tuple[str, str]]:

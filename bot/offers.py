@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.channels import Buttons, Can
 from handlers.router import counts
+from handlers.turn import in_order
 from locales import Reader, Words, _
 from storage.conversation import Conversation
 from storage.delivery import Delivery
@@ -60,7 +61,7 @@ def offering(can: Can, delivery: Delivery) -> tuple[str, Buttons]:
     if delivery.hint is None or can.most_buttons is None:
         return "", rows
     shown = can.most_buttons - 1
-    first = tuple(((label, token),) for label, token in flat(delivery)[:shown])
+    first = tuple(((label, token),) for label, token in in_order(delivery.buttons)[:shown])
     return "", (*first, ((delivery.hint, f"account.more:{delivery.id}:{shown}"),))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from handlers.errors import Misheard
 from handlers.incoming import Incoming, Pressed, Said, StoredFile
@@ -45,6 +45,7 @@ class Say:
     round: int | None = None
 
 
+T = TypeVar("T")
 Row = Button | Iterable[Button] | None
 Run = Callable[["Turn", str], Awaitable[None]]
 
@@ -153,6 +154,12 @@ def tidy(text: str) -> str:
 
     kept = "".join(c for c in normalize("NFC", text) if c == "\n" or category(c) not in ("Cc", "Cf", "Cs", "Co"))
     return "\n".join(" ".join(line.split()) for line in kept.splitlines()).strip()
+
+
+def in_order(rows: Iterable[Iterable[T]]) -> list[T]:
+    """The choices in the order in which they are shown where only some fit at once: a row of many small ones comes last."""
+    listed = [list(row) for row in rows]
+    return [one for row in listed if len(row) == 1 for one in row] + [one for row in listed if len(row) > 1 for one in row]
 
 
 def shown_file(evidence: Evidence) -> StoredFile:

@@ -24,12 +24,12 @@ def webhook(
 
     async def hook(request: web.Request) -> web.Response:
         known = _same(request.headers.get(header, ""), secret)
-        if is_probe and not known and is_probe(_read(await _body(request)) or {"": None}):
+        if is_probe and not known and is_probe(_read(await read_body(request)) or {"": None}):
             return web.Response()
         if not known:
             log.warning("call without the secret", extra={"action": "webhook_forbidden"})
             return web.Response(status=403)
-        update = _read(await _body(request))
+        update = _read(await read_body(request))
         if update is None:
             log.warning("body is not an update", extra={"action": "webhook_bad_body"})
             return web.Response(status=200 if is_probe else 400)
@@ -46,8 +46,8 @@ def _same(given: str, secret: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), secret.encode())
 
 
-async def _body(request: web.Request) -> bytes:
-    """Raises HTTPRequestEntityTooLarge."""
+async def read_body(request: web.Request) -> bytes:
+    """The whole body. Raises HTTPRequestEntityTooLarge."""
     body = bytearray()
     if (request.content_length or 0) > LARGEST_BODY:
         raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content_length or 0)

@@ -6,7 +6,7 @@ from handlers.errors import Misheard, Refusal
 from handlers.router import Router
 from handlers.titles.model import Title
 from handlers.titles.published import title_of
-from handlers.turn import Button, Turn, button
+from handlers.turn import Button, Turn, button, in_order
 from locales import Text, _, join, plain
 from locales.catalogue import languages
 from storage.assessment import Assessment, Status, papers_of
@@ -82,7 +82,7 @@ async def more(turn: Turn, delivery_id: int, first: int) -> None:
     shown = await turn.session.get(Delivery, delivery_id)
     if shown is None or shown.address != turn.address.address or shown.person_id != turn.me:
         raise Misheard(_("Lựa chọn này không còn dùng được nữa. Mời {you} làm tiếp từ đây."))
-    rest = [choice for row in shown.buttons for choice in row][first:]
+    rest = in_order(shown.buttons)[first:]
     turn.reply(_("Mời {you} chọn tiếp:"), *[Button(plain(label), token) for label, token in rest])
 
 

@@ -16,13 +16,14 @@ from bot.settings import Settings
 from bot.web.server import application
 from handlers.incoming import Incoming, Left, Meaning, Opened, Said, Sent
 from storage.database import Database
-from tests.channels import telegram_api, telegram_people, zalobot_api
+from tests.channels import telegram_api, telegram_people, zalobot_api, zalooa_api
 from tests.channels.listening import SECRET
 from tests.talks import NarrowChannel, Player, address_of, photo
 from tests.web.page import Page
 
 ORDINAL = re.compile(r"^(\d+)\. (.*)$", re.MULTILINE)
 CODE = re.compile(r"\b\d{3} \d{3}\b")
+MORE = ("Xem thêm", "See more")
 POINTS = re.compile(r" \(\d+ (?:điểm|points)\)$")
 
 
@@ -137,6 +138,44 @@ class ZaloBotPhone(Typing):
 
     def texts(self) -> list[str]:
         return [message.text for message in self.person.sees]
+
+
+class ZaloOaPhone:
+    def __init__(self, person: zalooa_api.Person) -> None:
+        self.person, self.address = person, f"zalooa:{person.user}"
+
+    async def says(self, text: str) -> None:
+        await self.person.says(text)
+
+    async def opens(self, payload: str) -> None:
+        await self.says(f"/start {payload}")
+
+    async def presses(self, label: str, said: str | None) -> None:
+        """What the first buttons do not show comes with "Xem thêm"."""
+        offers = [m for m in reversed(self.person.sees) if (said or "") in m.text and m.choices]
+        newest = offers[0] if offers else None
+        while newest and said is None and label not in dict(newest.choices) and newest.choices[-1][0] in MORE:
+            seen = len(self.person.sees)
+            await self.person.presses(newest.choices[-1][0], newest)
+            await self.person.api.until(lambda seen=seen: len(self.person.sees) > seen, lambda: "the further choices")
+            newest = self.person.sees[-1]
+        for message in [newest, *offers] if newest else []:
+            if label in dict(message.choices):
+                await self.person.presses(label, message)
+                return
+        raise CannotBeDone(f"{label} is nowhere to be seen")
+
+    async def sends_photo(self, name: str, caption: str | None) -> None:
+        await self.person.sends_photo(photo(name), caption)
+
+    async def sends_document(self, name: str, content: bytes) -> None:
+        await self.person.sends_document(content, name)
+
+    def texts(self) -> list[str]:
+        return [message.text for message in self.person.sees]
+
+    def messages(self) -> list[tuple[str, list[str]]]:
+        return [(m.text, [title for title, _payload in m.choices]) for m in self.person.sees]
 
 
 class Pager(NarrowChannel):
@@ -290,6 +329,24 @@ async def zalobot(database: Database, folder: Path) -> AsyncIterator[Town]:
 
 
 @asynccontextmanager
+async def zalooa(database: Database, folder: Path) -> AsyncIterator[Town]:
+    async with zalooa_api.ZaloOaApi.open() as api:
+        own = {
+            "zalo_oa_app_id": zalooa_api.APP_ID, "zalo_oa_app_secret": zalooa_api.APP_SECRET, "zalo_oa_templates": "",
+            "zalo_oa_secret_key": zalooa_api.SECRET_KEY, "zalo_oa_api_url": api.url, "zalo_oauth_url": api.url,
+        }  # fmt: skip
+        async with _served(database, folder, public_url=None, **own) as (app, player, base):
+            channel: Any = app.channels["zalooa"]
+            channel.media_hosts, api.webhook, api.clock = [api.host], f"{base}/zalooa/webhook", lambda: player.clock
+            await channel.tokens._keep(api.tokens())
+
+            async def phone(name: str) -> ZaloOaPhone:
+                return ZaloOaPhone(api.person(name))
+
+            yield Town(app, player, api.all_heard, phone)
+
+
+@asynccontextmanager
 async def webchat(database: Database, folder: Path) -> AsyncIterator[Town]:
     async with AsyncExitStack() as pages, _served(database, folder) as (app, player, base):
 
@@ -312,4 +369,4 @@ async def pager(database: Database, folder: Path) -> AsyncIterator[Town]:
         yield town
 
 
-CHANNELS = {"telegram": telegram, "zalobot": zalobot, "webchat": webchat, "pager": pager}
+CHANNELS = {"telegram": telegram, "zalobot": zalobot, "zalooa": zalooa, "webchat": webchat, "pager": pager}
