@@ -5,7 +5,7 @@ import sys
 import typer
 
 from bot.channels import ChannelProblem
-from bot.commands import areas, channels, chat, criteria, database, officers, run
+from bot.commands import areas, channels, chat, criteria, database, officers, run, zalo
 from bot.settings import SettingProblem
 from storage.database import DatabaseProblem
 
@@ -17,6 +17,7 @@ app.add_typer(channels.app, name="channels")
 app.add_typer(criteria.app, name="criteria")
 app.add_typer(officers.app, name="officers")
 app.add_typer(database.app, name="db")
+app.add_typer(zalo.app, name="zalo")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The figures of this process, for Prometheus: turns, their time, what was sent. No names, no addresses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from time import perf_counter
@@ -8,6 +8,7 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from bot.quota import used
 from storage.database import Database
 from storage.delivery import backlog
 
@@ -27,6 +28,9 @@ class Metrics:
         )
         self.sends = Counter("bot_sends", "Deliveries, by their fate", ["channel", "fate"], registry=self.registry)
         self.queued = Gauge("bot_outbox_queued", "Deliveries that wait, of all processes", registry=self.registry)
+        counted = "Messages of this month, where the platform counts them, of all processes"
+        self.month_sent = Gauge("bot_month_sent", counted, ["channel"], registry=self.registry)
+        self.people = Gauge("bot_people", "People there, where the platform limits them", ["channel"], registry=self.registry)
         self.age = Gauge("bot_outbox_oldest_seconds", "For how long the oldest of them is due", registry=self.registry)
 
     @contextmanager
@@ -41,8 +45,12 @@ class Metrics:
         finally:
             self.turn_seconds.labels(channel).observe(perf_counter() - began)
 
-    async def page(self, database: Database, now: datetime) -> bytes:
-        """What Prometheus reads. Raises DatabaseAway."""
+    async def page(self, database: Database, now: datetime, limited: Iterable[str] = ()) -> bytes:
+        """What Prometheus reads; `limited` are the channels whose platform counts. Raises DatabaseAway."""
+        for channel in limited:
+            figures = await used(database, channel, now)
+            self.month_sent.labels(channel).set(figures.sent)
+            self.people.labels(channel).set(figures.people)
         async with database.transaction() as session:
             count, due_since = await backlog(session)
         self.queued.set(count)

@@ -1,4 +1,4 @@
-"""python -m bot channels leave"""
+"""python -m bot channels status | leave"""
 
 import asyncio
 from collections import Counter
@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from bot import logs
-from bot.app import build
+from bot.app import build, utc_now
 from bot.commands import open_database
+from bot.quota import used
 from bot.retire import retire
 from bot.settings import SettingProblem, read_settings
 
@@ -32,6 +33,26 @@ def leave(name: Annotated[str, typer.Argument(help=f"One of: {', '.join(MAY_LEAV
     typer.echo(f"To be told by word of mouth (/baotin): {done['told']}")
     typer.echo(f"Half-way, reachable nowhere and of no known village: {done['unknown']}")
     typer.echo(f"Had nothing open: {done['idle']}; notices that took another way: {done['redirected']}")
+
+
+@app.command()
+def status() -> None:
+    """Each channel: how many people, and how much of the month's messages is used where the platform counts them."""
+    for line in asyncio.run(_status()):
+        typer.echo(line)
+
+
+async def _status() -> list[str]:
+    settings = read_settings()
+    async with open_database(settings) as database:
+        running = build(settings, database).channels
+        lines = []
+        for name, channel in running.items():
+            figures = await used(database, name, utc_now())
+            most = f" of {channel.can.most_people}" if channel.can.most_people else ""
+            month = f"; {figures.sent} of {channel.can.most_a_month} messages this month" if channel.can.most_a_month else ""
+            lines.append(f"{name:9} {figures.people}{most} people{month}")
+        return lines
 
 
 async def _leave(name: str) -> Counter[str]:

@@ -37,7 +37,8 @@ def application(database: Database, channels: Iterable[Channel], intake: Intake)
 
     async def metrics(request: web.Request) -> web.Response:
         try:
-            page = await intake.metrics.page(database, intake.now())
+            limited = [name for name, channel in intake.channels.items() if channel.can.most_a_month]
+            page = await intake.metrics.page(database, intake.now(), limited)
         except DatabaseAway:
             return web.Response(status=503)
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})

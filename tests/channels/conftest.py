@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.channels import zalobot_api
+from tests.channels import zalobot_api, zalooa_api
 from tests.channels.listening import SECRET, Listener
 from tests.channels.telegram_api import TOKEN, TelegramApi
 
-PRIVATE = (TOKEN, TOKEN.partition(":")[2], zalobot_api.TOKEN.partition(":")[2], SECRET, "xin chào", "Nguyễn")
+OA = (zalooa_api.APP_SECRET, zalooa_api.SECRET_KEY, "access-0", "refresh-0")
+PRIVATE = (TOKEN, TOKEN.partition(":")[2], zalobot_api.TOKEN.partition(":")[2], SECRET, "xin chào", "Nguyễn", *OA)
 
 
 @pytest.fixture(autouse=True)

@@ -389,7 +389,7 @@ class ZaloOaApi:
         self.changed()
         if failure == "lost":
             assert request.transport
-            request.transport.close()
+            request.transport.abort()  # type: ignore[attr-defined]
         return web.json_response(pair)
 
     async def _serve_file(self, request: web.Request) -> web.Response:
