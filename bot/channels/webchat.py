@@ -20,6 +20,7 @@ from bot.web.history import attached, lines_of
 from bot.web.seats import Seats, network_address, same_origin, seat_name
 from bot.web.uploads import read_upload
 from handlers.incoming import Incoming, Meaning, Opened, Pressed, Said, Sent
+from locales import _
 from storage.database import Database
 from storage.files import DOCUMENTS, LARGEST, FileStore
 from storage.person import addressed
@@ -52,7 +53,7 @@ class Socket:
 
 class WebChat:
     name = "webchat"
-    can = Can(text_limit=20_000, label="trang web", keeps_history=False, pushes=False, window=FRESH)
+    can = Can(text_limit=20_000, label=_("trang web").message, keeps_history=False, pushes=False, window=FRESH)
 
     def __init__(self, database: Database, files: FileStore, secret: bytes, base: str) -> None:
         self.database, self.files = database, files

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from handlers.account.guards import EXAMINE
 from handlers.account.joining import CODE_LIVES, UNDO_FOR, join_to, part, spaced
-from handlers.errors import Misheard, Refusal
+from handlers.errors import Misheard, Refusal, UnknownCall
 from handlers.router import Router
 from handlers.turn import Button, Turn, button
-from locales import _, join
+from locales import Text, _, join
 from storage.assignment import WrongCode, roles_of, wrong_codes
 from storage.consent import consents
 from storage.delivery import drop_waiting
@@ -129,7 +129,7 @@ async def undo(turn: Turn, joined_id: int) -> None:
 async def resumed(turn: Turn) -> None:
     """The talk goes on here, because it cannot where it was."""
     turn.reply(_("Nơi {you} nhắn trước đây không dùng được nữa. Mời {you} làm tiếp ở đây, mọi câu trả lời vẫn còn."))
-    await turn.run(turn, turn.conversation.here or "account.menu")
+    await _go_on(turn)
 
 
 async def _entered(turn: Turn, code: LinkCode | None) -> None:
@@ -175,12 +175,20 @@ async def _join(turn: Turn, code: LinkCode) -> None:
         told = _(
             "Hồ sơ của {you} vừa được nối thêm một nơi nhắn tin: {channel}. Nếu không phải {you} làm, {you} chọn “Bỏ nối” "
             "trong 24 giờ.",
-            channel=turn.label,
+            channel=Text(turn.label),
         )
         for row in heard:
             turn.tell_at(row.address, turn.me, told, way_back)
         turn.reply(_("✓ Đã nối. Ở đây và ở nơi kia {you} dùng chung một hồ sơ. Trong 24 giờ {you} có thể bỏ nối."), way_back)
-    await turn.run(turn, turn.conversation.here or "account.menu")
+    await _go_on(turn)
+
+
+async def _go_on(turn: Turn) -> None:
+    """At the same question, if it is still there."""
+    try:
+        await turn.run(turn, turn.conversation.here or "account.menu")
+    except (Refusal, UnknownCall):
+        await turn.go("account.menu")
 
 
 async def _revoke(turn: Turn, before: list[Address]) -> None:
