@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import web
@@ -446,3 +449,58 @@ async def test_bodies_that_no_platform_should_send(oa: ZaloOaApi, sqlite_databas
     assert set(answers) <= {200, 403}, "403 where not even the signature can be made"
     assert answers.count(200) > 50
     assert all(len(one.address) <= 120 and len(one.key) <= 200 for one in ears.heard)
+
+
+async def run_bot(folder: Path, settings: dict[str, str], *words: str, answer: Any = None) -> tuple[int, str, str]:
+    """`python -m bot …` in a process of its own; `answer` makes what is typed from what is printed."""
+    own = {"DATA_DIR": str(folder), "TELEGRAM_BOT_TOKEN": "", "ZALO_BOT_TOKEN": "", "DATABASE_URL": "", "SECRET_KEY": ""}
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-u", "-m", "bot", *words, env=os.environ | own | settings, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    assert process.stdin and process.stdout and process.stderr
+    printed = ""
+    if answer:
+        while "Address" not in printed:
+            more = await asyncio.wait_for(process.stdout.read(500), 20)
+            assert more, (await process.stderr.read()).decode()
+            printed += more.decode()
+        process.stdin.write(f"{answer(printed)}\n".encode())
+    out, trouble = await process.communicate()
+    return process.returncode or 0, printed + out.decode(), trouble.decode()
+
+
+def settings_at(oa: ZaloOaApi) -> dict[str, str]:
+    return {
+        "PUBLIC_URL": "https://bot.example.vn", "ZALO_OA_APP_ID": APP_ID, "ZALO_OA_APP_SECRET": APP_SECRET,
+        "ZALO_OA_SECRET_KEY": SECRET_KEY, "ZALO_OA_API_URL": oa.url, "ZALO_OAUTH_URL": oa.url,
+    }  # fmt: skip
+
+
+async def test_zalo_connect_as_an_operator_does_it(tmp_path: Path) -> None:
+    async with ZaloOaApi.open() as oa:
+
+        def agrees(printed: str) -> str:
+            address = next(word for word in printed.split() if "/v4/oa/permission?" in word)
+            asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+            assert (asked["app_id"], asked["redirect_uri"]) == (APP_ID, "https://bot.example.vn/zalooa/connected")
+            return f"{asked['redirect_uri']}?code={oa.consent(asked['code_challenge'])}&oa_id=1&state={asked['state']}"
+
+        code, said, trouble = await run_bot(tmp_path, settings_at(oa), "zalo", "connect", answer=agrees)
+        assert (code, trouble) == (0, "")
+        assert "Connected: Hội Khuyến học xã Cẩm Bình" in said and "https://bot.example.vn/zalooa/webhook" in said
+        assert "access-" not in said and "refresh-" not in said
+        code, _said, trouble = await run_bot(tmp_path, settings_at(oa), "zalo", "connect", answer=lambda printed: "code-of-nobody")
+        assert code == 2 and trouble.startswith("zalo connect: Zalo refused (-14003") and trouble.count("\n") == 1
+        code, said, _trouble = await run_bot(tmp_path, settings_at(oa), "channels", "status")
+        assert code == 0 and "zalooa    0 people" in said
+    code, _said, trouble = await run_bot(tmp_path, {}, "zalo", "connect")
+    assert code == 2 and trouble.startswith("ZALO_OA_APP_ID: ")
+    code, _said, trouble = await run_bot(tmp_path, {"ZALO_OA_APP_ID": "1"}, "run")
+    assert code == 2 and trouble.startswith("ZALO_OA_APP_SECRET: ")
+    code, _said, trouble = await run_bot(tmp_path, {"ZALO_BOT_WEBHOOK_SECRET": SECRET_KEY}, "run")
+    assert code == 2 and trouble.startswith("ZALO_BOT_TOKEN: ")
+    code, _said, trouble = await run_bot(tmp_path, {}, "channels", "leave", "zalu")
+    assert code == 2 and trouble.startswith("channels leave: 'zalu'")
+    code, said, _trouble = await run_bot(tmp_path, {}, "channels", "leave", "telegram")
+    assert code == 0 and "Go on elsewhere, at the same question: 0" in said
