@@ -11,7 +11,7 @@ from bot.reach import Way
 from handlers.turn import Say, Turn
 from locales import Reader, Words, _, join
 from storage.delivery import Delivery, Fate, Urgency
-from storage.person import Person
+from storage.person import Address, Person
 from storage.session import Session
 from storage.statements import new
 
@@ -20,7 +20,7 @@ NO_FILES = _("(Ở đây không xem được ảnh và tệp. {You} mở trợ l
 Channels = Mapping[str, Channel]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Written:
     say: Say
     delivery: Delivery
@@ -108,13 +108,19 @@ async def _written(turn: Turn, say: Say, channels: Channels) -> list[_Written]:
 
 async def _way(turn: Turn, say: Say, channels: Channels) -> Way | None:
     if say.edits is not None and say.edits != turn.pressed:
-        original = await turn.session.get(Delivery, say.edits)
-        return Way(original.address) if original else None
+        return await _where_said(turn.session, say)
     if say.at is not None:
         return Way(say.at)
     if say.person_id == turn.me:
         return Way(turn.address.address)
     return await reach.way_to(turn.session, channels, turn.now, say.person_id, say.kind)
+
+
+async def _where_said(session: Session, say: Say) -> Way | None:
+    """Where the message is that changes; nowhere, if somebody else is at that address by now."""
+    original = await session.get(Delivery, say.edits)
+    address = await session.get(Address, original.address) if original else None
+    return Way(address.address) if address and address.person_id == say.person_id else None
 
 
 def _body(say: Say, reader: Reader, can: Can | None) -> dict[str, Any]:

@@ -103,10 +103,12 @@ async def by_mouth(
     paper = await session.get(Assessment, about) if about else None
     offices = await roles_of(session, person.id or 0) if person.place_id is None else []
     place_id = person.place_id or (paper.place_id if paper else None) or next((row.place_id for row in offices), None)
-    known = await open_count(session, [place_id]) if place_id else 0
-    session.add(Errand(person_id=person.id or 0, place_id=place_id, text=text, created_at=now))
     log.warning("to be told by word of mouth", extra={"action": "by_mouth", "person": person.id, "place": place_id})
-    return [] if known or place_id is None else await _tellers(session, channels, now, person, place_id)
+    if place_id is None:
+        return []  # whoever gave no village is known to nobody
+    known = await open_count(session, [place_id])
+    session.add(Errand(person_id=person.id or 0, place_id=place_id, text=text, created_at=now))
+    return [] if known else await _tellers(session, channels, now, person, place_id)
 
 
 async def _tellers(session: Session, channels: Channels, now: datetime, person: Person, place_id: int) -> list[Notice]:

@@ -219,3 +219,16 @@ async def test_a_channel_that_is_gone_for_good(database: Database, tmp_path: Pat
     assert await retire(town.app, "talk") == {}
     assert len(await town.errands()) == 2, "Mai, and Hùng whom nobody nearer can tell"
     assert "✓ Câu 1." in "".join(await town.walk("Lan@zalo > 3"))
+
+
+async def test_nothing_changes_on_the_phone_of_somebody_else(database: Database, tmp_path: Path) -> None:
+    """A colleague's prompt stands on a phone that another person has by now: what became of the paper is not written there."""
+    town = Town(database, tmp_path)
+    await town.walk(OFFICER + OFFICER.replace("Hùng", "Bình") + BEGIN + FINISH)
+    async with database.transaction() as session:
+        known, stranger = await addressed(session, "talk:Bình"), await addressed(session, "talk:Lan")
+        assert known and stranger
+        known[0].person_id = stranger[0].person_id
+    said = await town.walk(REFUSE)
+    assert any(line.startswith("Hùng ~ Phiếu số 1") for line in said)
+    assert not any(line.startswith("Bình ~") for line in said)
