@@ -12,6 +12,7 @@ from sqlalchemy import Connection, column, select
 from sqlalchemy import table as sql_table
 from sqlalchemy.exc import SQLAlchemyError
 
+from storage import tables  # noqa: F401  (all of them, before a row is read)
 from storage.postgres import Postgres
 from storage.session import DatabaseAway, Session
 from storage.sqlite import Sqlite

@@ -21,5 +21,23 @@ class Row(SQLModel):
     __hash__ = object.__hash__
 
 
+class _Column:
+    """A column as the class knows it; a row's own value comes first, without a call."""
+
+    def __init__(self, attribute: Any) -> None:
+        self.attribute = attribute
+
+    def __get__(self, row: Any, model: type[Any]) -> Any:
+        if row is None:
+            return self.attribute
+        raise AttributeError(self.attribute.key)
+
+
+def read_directly(model: type[SQLModel]) -> None:
+    """Takes the ORM's own look at every read of a field away: it costs a turn a twentieth of its time, and nobody asks it."""
+    for column in model.__table__.columns:  # type: ignore[attr-defined]
+        type.__setattr__(model, column.key, _Column(model.__dict__[column.key]))
+
+
 def _fields(row: Any) -> dict[str, Any]:
     return {name: value for name, value in row.__dict__.items() if not name.startswith("_")}

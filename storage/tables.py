@@ -21,5 +21,8 @@ from storage import (  # noqa: F401
     revision,
     sendings,
 )
+from storage.row import Row, read_directly
 
 metadata = SQLModel.metadata
+for model in Row.__subclasses__():
+    read_directly(model)
