@@ -99,7 +99,7 @@ async def _written(turn: Turn, say: Say, channels: Channels) -> list[_Written]:
     asked = own and not turn.unasked
     delivery = new(
         Delivery, address=way.address, channel=name, person_id=say.person_id, outside=way.outside, kind=say.kind,
-        edits=say.edits, listed=say.listed, about=say.about, round=say.round,
+        edits=say.edits, wants_name=say.wants_name, listed=say.listed, about=say.about, round=say.round,
         not_before=turn.now, created_at=turn.now, **(_at_once(turn.now) if asked and turn.at_once else _in_turn(asked)),
         settles=say.settles_at, in_place=_in_place(turn, say), **_body(say, reader, can),
     )  # fmt: skip

@@ -55,7 +55,8 @@ class Voice:
                 await self._change(channel, delivery.settles, chat, delivery.settled, ())
         shown = await asyncio.to_thread(self._attachment, delivery.attachment) if delivery.attachment else None
         said = "\n\n".join(part for part in (text, listed) if part)
-        return await channel.send(Outgoing(chat, delivery.id or 0, said, buttons, shown, delivery.kind, delivery.outside))
+        how = (delivery.kind, delivery.outside, delivery.wants_name)
+        return await channel.send(Outgoing(chat, delivery.id or 0, said, buttons, shown, *how))
 
     def _attachment(self, attached: dict[str, Any]) -> Attachment:
         """A document as it is, a picture as its preview, which bears no place."""

@@ -35,6 +35,7 @@ class Say:
     attachment: StoredFile | None = None
     question: bool = False  # the answer is expected next
     listed: int = 0  # so many of the buttons stand in the text with their numbers
+    wants_name: bool = False  # the reader's own; some channels let people share it
     edits: int | None = None  # a delivery whose message changes
     settles: bool = False  # … because it was answered: its text is what stays of it
     settled: Words | None = None  # what stays of the question that was answered …
@@ -86,12 +87,13 @@ class Turn:
         """Says something to the speaker; expects nothing."""
         self.out.append(Say(self.me, text, _rows(rows), attachment))
 
-    def ask(self, text: Words, *rows: Row, waits: str | None = None, listed: int = 0) -> None:
+    def ask(self, text: Words, *rows: Row, waits: str | None = None, listed: int = 0, name: bool = False) -> None:
         """Shows a page to the speaker: these buttons, and where free text goes. Remembers the page.
 
-        The text itself lists the first `listed` of the buttons with their numbers.
+        The text itself lists the first `listed` of the buttons with their numbers. With `name` the speaker's own name is
+        wanted, which some channels let people share with one tap.
         """
-        self.out.append(Say(self.me, text, _rows(rows), question=True, listed=listed))
+        self.out.append(Say(self.me, text, _rows(rows), question=True, listed=listed, wants_name=name))
         self.conversation.here = self.page
         self.conversation.waits = waits
 

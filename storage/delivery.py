@@ -66,6 +66,7 @@ class Delivery(Row, table=True):
     instead: int | None = None  # the delivery that did not arrive, for which this one goes another way
     kind: str | None = None  # what sort of notice: by it a platform's approved template is found
     outside: bool = False  # beyond the time for which the channel may speak freely: as an approved template, or not at all
+    wants_name: bool = False  # the reader's own; some channels let people share it
     listed: int = 0  # so many of the buttons stand in the text with their numbers
     numbered: int | None = None  # no buttons there: they are written as a list, from this number on …
     hint: str | None = None  # … with this sentence below; or the label of the button that shows those beyond the channel's most

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from handlers.incoming import Incoming, Pressed, Withdrew
+from handlers.incoming import Incoming, Pressed, Sent, Withdrew
 from storage.assessment import Assessment, Status
 from storage.assignment import roles_of
 from storage.consent import consents
@@ -196,3 +196,25 @@ async def test_a_wish_to_be_forgotten(database: Database, tmp_path: Path) -> Non
     assert known and known[0].unreachable_since
     assert "account:erasure:request" in events
     assert {status for status, _who in (await papers(database)).values()} == {Status.WITHDRAWN}
+
+
+async def test_a_link_does_what_the_figures_do(database: Database, tmp_path: Path) -> None:
+    player = Player(database, tmp_path)
+    player.channel.link = lambda payload: f"https://bot.example.vn/?start={payload}"  # type: ignore[method-assign]
+    await player.walk(BEGIN.format(who="Lan@zalo", name="Nguyễn Thị Lan"))
+    said = await player.walk("Lan@zalo > /lienket")
+    link = said[-1].split("?start=")[1].split()[0]
+    assert "Telegram: https://bot.example.vn/" in said[-1]
+    assert "Đã nối" in "".join(await player.walk(f"An > (mở {link})"))
+    assert await person_at(database, "talk:An") == await person_at(database, "zalo:Lan")
+    assert "không đúng" in (await player.walk(f"Mai > (mở {link})"))[-1], "once"
+
+
+async def test_a_name_that_was_shared_is_checked_like_one_that_was_typed(database: Database, tmp_path: Path) -> None:
+    player = Player(database, tmp_path)
+    await player.walk(BEGIN.format(who="Lan", name="x").split("Lan > x")[0])
+    for number, (name, then) in enumerate([("An 🙂", "chỉ gồm chữ"), ("nguyễn thị lan", "sinh năm nào")]):
+        await player.app.intake.receive(Incoming(f"talk:c{number}", "talk:Lan", Sent("contact", caption=name)))
+        await player.app.sender.drain()
+        assert then in "".join(player.channel.take())
+    assert "Nguyễn Thị Lan" in "".join(await player.walk("Lan > 1950\nLan > Đúng\nLan > /hoso"))

@@ -69,6 +69,7 @@ class Outgoing:
     attachment: Attachment | None = None
     kind: str | None = None  # what sort of notice
     outside: bool = False  # beyond the channel's window: as the approved template of this kind
+    wants_name: bool = False  # the reader's own, which the channel may let them share
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ CAN = Can(
     text_limit=2000, label="Zalo", most_buttons=MOST_BUTTONS, edits=False, unasked_per_second=20, seconds_between=1,
     window=timedelta(days=7),
 )  # fmt: skip
+SHARE = "Gửi họ tên bằng một lần bấm"
+SHARE_NOTE = "Trợ lý chỉ giữ họ tên; số điện thoại và địa chỉ gửi kèm không được lưu. Hoặc gõ họ tên như thường."
 PAGE = (
     '<!doctype html><html lang="vi"><meta charset="utf-8"><title>Đã đồng ý</title><p>Zalo đã nhận sự đồng ý. Chép toàn bộ địa '
     "chỉ trên thanh địa chỉ của trình duyệt, rồi dán vào cửa sổ lệnh đang chờ."
@@ -123,7 +125,10 @@ class ZaloOa:
             # Buttons and a picture do not go into one message.
             caption = 0 if message.buttons else self.can.text_limit
             say = partial(self._say, message)
-            return await self.piecewise.say(message.delivery_id, pieces(message, self.can.text_limit, caption), say)
+            name = await self.piecewise.say(message.delivery_id, pieces(message, self.can.text_limit, caption), say)
+            if message.wants_name:
+                await self._offer_to_share(message.chat)
+            return name
         finally:
             self.speaking -= 1
             await self._close_if_idle()
@@ -177,6 +182,15 @@ class ZaloOa:
             log.warning("sent, the answer was cut off", extra={"action": "answer_cut_off"})
             return ""
         return str(data.get("message_id", ""))
+
+    async def _offer_to_share(self, chat: str) -> None:
+        """A tap instead of typing one's name; whoever types is heard as well, so that a trouble with it is none."""
+        shown = {"title": SHARE, "subtitle": SHARE_NOTE, "image_url": f"{self.public_url}/static/icon.png"}
+        body = {"attachment": {"type": "template", "payload": {"template_type": "request_user_info", "elements": [shown]}}}
+        try:
+            await self._cs(chat, body)
+        except (OaError, SendError) as error:
+            log.info("no offer to share a name", extra={"action": "share_not_offered", "reason": str(error)})
 
     async def _template(self, message: Outgoing) -> str:
         """Beyond the window: the approved template of this kind of notice, by day."""

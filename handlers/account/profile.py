@@ -7,6 +7,7 @@ from handlers.account.consent import record
 from handlers.account.guards import CHILD, PUBLISH, agreed, heading, is_known, subject, who
 from handlers.account.village import full_name_of
 from handlers.errors import Misheard, Refusal
+from handlers.incoming import Sent
 from handlers.router import Router
 from handlers.turn import Turn, button, tidy
 from locales import Text, Words, _, join, plain
@@ -64,7 +65,7 @@ async def ask_name(turn: Turn, person_id: int) -> None:
         if person_id == turn.me
         else _("Họ và tên đầy đủ của người được khai hộ là gì ạ? Ví dụ: Nguyễn Thị Lan.")
     )
-    turn.ask(question, waits=hear_name.token(person_id))
+    turn.ask(question, waits=hear_name.token(person_id), name=person_id == turn.me)
 
 
 @router.hears
@@ -150,7 +151,11 @@ async def show(turn: Turn) -> None:
 def read_name(turn: Turn) -> str:
     """A name of at least two words. Raises Misheard."""
     hint = _("Trợ lý cần họ và tên đầy đủ, chỉ gồm chữ, ví dụ: Nguyễn Thị Lan.")
-    typed = " ".join(turn.text(hint, longest=LONGEST_NAME).split())
+    match turn.incoming.meaning:
+        case Sent("contact", caption=str(shared)):
+            typed = " ".join(shared.split())[:LONGEST_NAME]
+        case _:
+            typed = " ".join(turn.text(hint, longest=LONGEST_NAME).split())
     if not _NAME.fullmatch(typed) or not all(name(c).startswith("LATIN") for c in typed if c.isalpha()):
         raise Misheard(hint)
     # A phone that writes all small or all capitals; a careful spelling is left alone.

@@ -451,6 +451,18 @@ async def test_bodies_that_no_platform_should_send(oa: ZaloOaApi, sqlite_databas
     assert all(len(one.address) <= 120 and len(one.key) <= 200 for one in ears.heard)
 
 
+async def test_a_name_by_one_tap(oa: ZaloOaApi, sqlite_database: Database, ears: Ears, an: Person) -> None:
+    async with hooked(oa, sqlite_database, ears) as channel:
+        await channel.send(to(an, "Họ và tên?", wants_name=True))
+        assert [m.kind for m in an.sees] == ["text", "request"]
+        oa.failures[CS] = ["ok", Refused(-233)]  # type: ignore[list-item]
+        assert await channel.send(to(an, "Họ và tên?", wants_name=True)), "the question is there all the same"
+        for old in (False, True):
+            await an.submits_info(old)
+        await oa.all_heard()
+    assert ears.meanings == [Sent("contact", caption="An")] * 2
+
+
 async def run_bot(folder: Path, settings: dict[str, str], *words: str, answer: Any = None) -> tuple[int, str, str]:
     """`python -m bot …` in a process of its own; `answer` makes what is typed from what is printed."""
     own = {"DATA_DIR": str(folder), "TELEGRAM_BOT_TOKEN": "", "ZALO_BOT_TOKEN": "", "DATABASE_URL": "", "SECRET_KEY": ""}

@@ -335,6 +335,11 @@ class ZaloOaApi:
     def _shown(self, message: dict[str, Any]) -> Message:
         attachment = message.get("attachment", {})
         payload, text = attachment.get("payload", {}), message.get("text", "")
+        if payload.get("template_type") == "request_user_info":
+            (element,) = payload["elements"]
+            if len(element["title"]) > 100 or len(element["subtitle"]) > 500 or not element["image_url"]:
+                raise Refused(-201, "elements is invalid")
+            return Message(element["title"], "request")
         if attachment.get("type") == "file":
             self._is_kept(payload["token"])
             return Message(text, "document")

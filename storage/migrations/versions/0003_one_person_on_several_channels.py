@@ -89,6 +89,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("instead", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("kind", TEXT(), nullable=True))
         batch_op.add_column(sa.Column("outside", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column("wants_name", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column("listed", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("numbered", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("hint", TEXT(), nullable=True))
