@@ -5,7 +5,7 @@ import secrets
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from storage.session import Conflict, DatabaseAway, Session
 log = logging.getLogger("bot.intake")
 LONGEST_TEXT = 4096
 HELP_AFTER = 2  # misses
+ABOUT = timedelta(seconds=30)  # nobody needs to know more exactly when an address was heard: most turns save the write
 
 
 class Intake:
@@ -126,7 +127,7 @@ class Intake:
             conversation = Conversation(person_id=person.id or 0, updated_at=now)
             session.add(conversation)
         unasked = isinstance(incoming.meaning, Resumed)
-        if not unasked:
+        if not unasked and abs(now - address.last_heard_at) > ABOUT:
             address.last_heard_at = now
         if address.unreachable_since and not unasked:
             address.unreachable_since = None

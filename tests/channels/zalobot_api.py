@@ -110,7 +110,7 @@ class ZaloBotApi:
         self.waiting: list[dict[str, Any]] = []  # for the webhook
         self.answers: list[int] = []
         self.url = ""
-        self._count = 0
+        self._count, self._stopping = 0, False
         self._changed = asyncio.Event()
         self._workers: set[asyncio.Task[None]] = set()
         self._last_of: dict[str, asyncio.Task[None]] = {}
@@ -131,6 +131,8 @@ class ZaloBotApi:
         try:
             yield api
         finally:
+            api._stopping = True
+            api.changed()  # ends the poll that waits
             for worker in list(api._workers):
                 worker.cancel()
             await asyncio.gather(*api._workers, return_exceptions=True)
@@ -302,10 +304,12 @@ class ZaloBotApi:
             return self.last
         try:
             async with asyncio.timeout(seconds):
-                while not self.updates:
+                while not self.updates and not self._stopping:
                     await self._changed.wait()
         except TimeoutError:
             raise Refused(408, "Request timeout") from None
+        if self._stopping:
+            raise Refused(408, "Request timeout")
         self.last = self.updates.pop(0)
         return self.last
 
