@@ -111,6 +111,20 @@ async def test_an_officer_works_on_both(database: Database, tmp_path: Path) -> N
         assert await roles_of(session, lan) == []
 
 
+async def test_whoever_was_heard_elsewhere_too_comes_along(database: Database, tmp_path: Path) -> None:
+    """Three places: the third's code is entered at one of two that are one already."""
+    player = Player(database, tmp_path)
+    await player.walk(BEGIN.format(who="Lan", name="Nguyễn Thị Lan") + "Lan > /lienket\nAn > /lienket\nAn > (mã)")
+    await player.walk(BEGIN.format(who="Mai", name="Nguyễn Thị Lan") + PAPER.format(who="Mai") + "Mai > /lienket\nAn > /lienket")
+    player.channel.codes.append(player.channel.codes[1])
+    await player.walk("An > Tôi có mã từ nơi khác\nAn > (mã)")
+    three = {await person_at(database, f"talk:{who}") for who in ("Lan", "An", "Mai")}
+    assert len(three) == 1
+    said = await player.walk("Mai > /lienket\nMai > [Bỏ nối]")
+    assert sum("Đã bỏ nối" in line for line in said) == 3, "everybody is told"
+    assert await person_at(database, "talk:Lan") == await person_at(database, "talk:An") != await person_at(database, "talk:Mai")
+
+
 async def test_five_wrong_codes_an_hour(database: Database, tmp_path: Path) -> None:
     player = Player(database, tmp_path)
     await player.walk(BEGIN.format(who="Lan", name="Nguyễn Thị Lan") + "Lan > /lienket\nAn > /lienket")

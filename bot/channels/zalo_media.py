@@ -40,7 +40,9 @@ def is_of(url: str, hosts: Collection[str]) -> bool:
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
         return False
-    if parts.scheme not in ("http", "https") or parts.username is not None:
-        return False
     named = host if port is None else f"{host}:{port}"
+    # Without encryption only where a host is given with its port: a stand-in on this machine.
+    secure = parts.scheme == "https" or (parts.scheme == "http" and port is not None and named in hosts)
+    if parts.username is not None or not secure:
+        return False
     return any(named == one or host.endswith(f".{one}") for one in hosts)

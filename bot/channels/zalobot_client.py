@@ -61,8 +61,9 @@ class ZaloBotClient:
         try:
             envelope = orjson.loads(body)
         except ValueError:
-            if status == 200:
-                raise CutOff(AWAY, "the answer is not JSON") from None
+            # Half a yes is a yes; a page of somebody in between is none.
+            if status == 200 and body.lstrip().startswith(b"{") and b'"ok":false' not in body.replace(b" ", b""):
+                raise CutOff(AWAY, "the answer was cut off") from None
             raise ZaloError(status if status in (EMPTY, TOO_MUCH, NO_TOKEN) else AWAY, f"status {status}") from None
         if isinstance(envelope, dict) and envelope.get("ok") is True:
             return envelope.get("result")
@@ -83,9 +84,8 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
         async for part in answer.content.iter_any():
             body += part
     except (aiohttp.ClientError, TimeoutError):
-        if answer.status == 200:
-            raise CutOff(AWAY, "the answer was cut off") from None
-        raise
+        if answer.status != 200 or not body:
+            raise
     return bytes(body)
 
 

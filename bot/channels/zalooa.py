@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from bot.channels import BUSY, Can, ChannelProblem, Edit, NotFetched, NotNow, NotThere, Outgoing, Receive, SendError
+from bot.channels import BUSY, Attachment, Can, ChannelProblem, Edit, NotFetched, NotNow, NotThere, Outgoing, Receive, SendError
 from bot.channels.cutting import Piece, cut, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.piecewise import Piecewise
@@ -31,6 +31,7 @@ from storage.database import Database
 log = logging.getLogger("bot.zalooa")
 PATH, CONNECTED = "/zalooa/webhook", "/zalooa/connected"
 HEADER = "X-ZEvent-Signature"
+NOT_TAKEN = (-201, -210)  # an upload that the platform cannot read, or too large
 IN_TIME = 1.5  # seconds; the platform waits for two
 STOP_SECONDS = 10
 MOST_BUTTONS, LONGEST_TITLE, LONGEST_TEMPLATE_TEXT = 5, 100, 400
@@ -114,6 +115,7 @@ class ZaloOa:
             self.renewing.cancel()
             await asyncio.wait([self.renewing])
         await self.heard.finish(STOP_SECONDS)
+        await self.tokens.finish(STOP_SECONDS)
         await self._close_if_idle()
 
     async def send(self, message: Outgoing) -> str:
@@ -162,7 +164,7 @@ class ZaloOa:
         try:
             if file is None:
                 return await self._cs(message.chat, body)
-            shown = await self.uploads.shown(file)
+            shown = await self._shown(file)
             if shown is None:
                 named = "\n".join(part for part in (text, f"{file.name}: {file.url}" if file.url else file.name) if part)
                 return await self._cs(message.chat, {"text": named})
@@ -174,6 +176,15 @@ class ZaloOa:
                 return await self._cs(message.chat, body | {"attachment": await self.uploads.shown(file, anew=True)})
         except OaError as error:
             raise self._fate(error) from None
+
+    async def _shown(self, file: Attachment) -> dict[str, Any] | None:
+        try:
+            return await self.uploads.shown(file)
+        except OaError as error:
+            if error.code not in NOT_TAKEN:
+                raise
+            log.warning("file not taken by the platform", extra={"action": "upload_refused", "code": error.code})
+            return None
 
     async def _cs(self, chat: str, body: dict[str, Any]) -> str:
         try:

@@ -1,6 +1,8 @@
 """The way to the Official Account's API: errors come in a 200, each with a number and a class."""
 
+import io
 import logging
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,7 @@ from bot.channels import NotNow, SendError, TryAgain, Unreachable
 from locales.text import HOME
 
 log = logging.getLogger("bot.zalooa")
+_ERROR = re.compile(rb'"error"\s*:\s*"?(-?\d+)')
 PATIENCE = aiohttp.ClientTimeout(sock_connect=10, sock_read=20)
 AWAY = 0
 STALE_TOKEN = (-216, -220, 216, 401, -401)
@@ -69,7 +72,7 @@ class OaClient:
     async def upload(self, path: str, token: str, content: bytes, name: str, media_type: str) -> dict[str, Any]:
         """The same for a file."""
         form = aiohttp.FormData()
-        form.add_field("file", content, filename=name, content_type=media_type)
+        form.add_field("file", io.BytesIO(content), filename=name, content_type=media_type)
         return await self._ask("POST", path, token, data=form)
 
     async def get(self, path: str, token: str) -> dict[str, Any]:
@@ -91,8 +94,8 @@ async def read(answer: aiohttp.ClientResponse) -> bytes:
         async for part in answer.content.iter_any():
             body += part
     except (aiohttp.ClientError, TimeoutError):
-        if answer.status == 200:
-            raise CutOff(AWAY, "the answer was cut off") from None
+        if answer.status == 200 and body:
+            raise _unread(200, bytes(body)) from None
         raise
     return bytes(body)
 
@@ -102,7 +105,7 @@ def result(status: int, body: bytes) -> dict[str, Any]:
     try:
         envelope = orjson.loads(body)
     except ValueError:
-        raise (CutOff if status == 200 else OaError)(AWAY, f"status {status}, not JSON") from None
+        raise _unread(status, body) from None
     if not isinstance(envelope, dict):
         raise OaError(AWAY, "the answer is no object")
     code = envelope.get("error", 0 if status == 200 else status)
@@ -113,13 +116,23 @@ def result(status: int, body: bytes) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+def _unread(status: int, body: bytes) -> OaError:
+    """Half a yes is a yes; half a no is a no; a page of somebody in between is neither."""
+    if status != 200 or not body.lstrip().startswith(b"{"):
+        return OaError(AWAY, f"status {status}, not JSON")
+    said = _ERROR.search(body)
+    code = int(said[1]) if said else 0
+    return OaError(code, "the answer was cut off") if code else CutOff(AWAY, "the answer was cut off")
+
+
 def fate(error: OaError, now: datetime) -> SendError:
     """What becomes of the message that the platform did not take."""
     match error.code:
         case code if code in AGAIN or code >= 500:
             return TryAgain(str(error), SOON, too_fast=code == -32)
         case code if code in USED_UP:
-            return TryAgain(str(error), MUCH_LATER, too_fast=True)
+            # One person's own quota is nobody else's concern.
+            return TryAgain(str(error), MUCH_LATER, too_fast=code == -211)
         case code if code in STALE_TOKEN:
             return TryAgain(str(error), LATER)
         case code if code in GONE:

@@ -48,7 +48,8 @@ def _meaning(name: str, event: dict[str, Any]) -> Meaning | None:
             return _text(_words(event["message"]["text"]))
         case "user_send_image" | "user_send_gif":
             caption = event["message"].get("text")
-            return Sent("photo", _words(_attached(event)["url"]), caption=_words(caption) if caption else None)
+            url = _attached(event).get("url")
+            return Sent("photo", _words(url) if url else None, caption=_words(caption) if caption else None)
         case "user_send_file":
             file = _attached(event)
             size = int(file["size"]) if str(file.get("size", "")).isdigit() else None

@@ -17,13 +17,16 @@ from bot.channels import TryAgain
 from bot.channels.zalooa_client import AWAY, LATER, MUCH_LATER, PATIENCE, CutOff, OaError, read, result
 from storage.credential import Credential
 from storage.database import Database
+from storage.session import DatabaseAway
 
 log = logging.getLogger("bot.zalooa")
 NAME = "zalooa"
 PATH = "/v4/oa/access_token"
 LEASE = timedelta(seconds=30)
 RENEW_AT = 0.8  # of a pair's life
-LOOK_EVERY, ASK_AGAIN = 20.0, 0.1  # seconds
+LOOK_EVERY, ASK_AGAIN, REST = 20.0, 0.1, 5.0  # seconds
+TOO_YOUNG = timedelta(seconds=60)  # to be refused for its age
+INVALID_GRANT, NO_SUCH_APP = -118, -14000  # a human must act; -14002 and below are of the app
 CONNECT = "python -m bot zalo connect"
 
 
@@ -35,10 +38,14 @@ class NoToken(TryAgain):
 
 
 class Tokens:
+    """Gives the token that is good now; whoever asks, in whichever process, one fetches the next."""
+
     def __init__(self, database: Database, app_id: str, app_secret: str, oauth_url: str, now: Callable[[], datetime]) -> None:
         self.database, self.app_id, self.oauth_url, self.now = database, app_id, oauth_url, now
         self._app_secret = app_secret
         self._known: str | None = None
+        self._fetching: asyncio.Task[str] | None = None
+        self._rests_until = 0.0  # after a failure; time.monotonic()
 
     async def current(self) -> str:
         """The access token. Raises NoToken."""
@@ -49,15 +56,30 @@ class Tokens:
         return self._known
 
     async def renew(self, stale: str) -> str:
-        """The token that follows the stale one. Raises NoToken, or TryAgain where the platform cannot be asked."""
+        """The token that follows the stale one. Raises NoToken, or TryAgain where it cannot be had right now."""
+        if self._fetching is None or self._fetching.done():
+            if self._rests_until > time.monotonic():
+                raise TryAgain("no new token a moment ago", LATER)
+            self._fetching = asyncio.create_task(self._renew(stale))
+        # Whoever asked may give up; a pair that is on its way must be kept all the same.
+        return await asyncio.shield(self._fetching)
+
+    async def finish(self, seconds: float) -> None:
+        """Waits for a pair that is on its way: fetched and not kept, it would be lost."""
+        if self._fetching and not self._fetching.done():
+            await asyncio.wait([self._fetching], timeout=seconds)
+
+    async def _renew(self, stale: str) -> str:
         self._known = None
-        give_up = time.monotonic() + LEASE.total_seconds() * 2
+        give_up = time.monotonic() + LEASE.total_seconds() + 5
         while time.monotonic() < give_up:
             async with self.database.transaction() as session:
                 row = _usable(await session.get(Credential, NAME, lock=True))
                 if row.access_token != stale:
                     self._known = row.access_token
                     return row.access_token
+                if self.now() - row.obtained_at < TOO_YOUNG:
+                    raise TryAgain("Zalo refuses a token that it gave just now", LATER)
                 mine = row.leased_until is None or row.leased_until <= self.now()
                 if mine:
                     row.leased_until = self.now() + LEASE
@@ -93,24 +115,37 @@ class Tokens:
         try:
             pair = await self._ask(refresh_token=refresh_token, grant_type="refresh_token")
         except OaError as error:
-            permanent = error.code != AWAY and error.code < 500
-            await self._failed(str(error) if permanent else None)
+            permanent = error.code == INVALID_GRANT or error.code <= NO_SUCH_APP
+            if not await self._failed(refresh_token, str(error) if permanent else None):
+                return await self.current()
             if permanent:
                 raise NoToken(str(error)) from None
+            self._rests_until = time.monotonic() + REST
             raise TryAgain(str(error), LATER) from None
-        return await self._keep(pair)
+        return await self._keep(pair, refresh_token)
 
-    async def _failed(self, problem: str | None) -> None:
+    async def _failed(self, refresh_token: str, problem: str | None) -> bool:
+        """Whether it matters: somebody may have connected anew meanwhile."""
         async with self.database.transaction() as session:
             row = await session.get(Credential, NAME, lock=True)
-            assert row is not None
+            if row is None or row.refresh_token != refresh_token:
+                return False
             row.leased_until, row.problem = None, problem
         if problem:
             words = f"Zalo Official Account: the consent is over, nothing can be sent there; run: {CONNECT}"
             log.error(words, extra={"action": "consent_over", "reason": problem})
+        return True
 
-    async def _keep(self, pair: dict[str, Any]) -> str:
-        """Commits the pair; only then it may be used."""
+    async def _keep(self, pair: dict[str, Any], instead_of: str | None = None) -> str:
+        """Commits the pair; only then it may be used. Does not give up: nothing else brings this pair back."""
+        while True:
+            try:
+                return await self._written(pair, instead_of)
+            except DatabaseAway as away:
+                log.error("a new token waits for the database", extra={"action": "token_not_kept", "reason": str(away)})
+                await asyncio.sleep(1)
+
+    async def _written(self, pair: dict[str, Any], instead_of: str | None) -> str:
         now = self.now()
         values = {
             "access_token": str(pair["access_token"]), "refresh_token": str(pair["refresh_token"]), "obtained_at": now,
@@ -120,10 +155,12 @@ class Tokens:
             row = await session.get(Credential, NAME, lock=True)
             if row is None:
                 session.add(Credential(channel=NAME, **values))
-            else:
+            elif instead_of is None or row.refresh_token == instead_of:
                 for name, value in values.items():
                     setattr(row, name, value)
-        self._known = values["access_token"]
+            else:
+                values["access_token"] = row.access_token  # somebody has connected anew
+        self._known = str(values["access_token"])
         return self._known
 
     async def _ask(self, **values: str) -> dict[str, Any]:
@@ -134,8 +171,6 @@ class Tokens:
                 http.post(f"{self.oauth_url}{PATH}", data=form, headers=headers) as got,
             ):
                 body = await read(got)
-                if got.status == 404:
-                    raise OaError(got.status, "the platform knows neither this app nor its secret")
                 pair = _flat(got.status, body)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise OaError(AWAY, type(error).__name__) from None

@@ -10,18 +10,20 @@ from handlers.errors import Refusal
 from handlers.turn import Turn
 from locales import _
 from storage.assessment import Assessment, Status
-from storage.assignment import Assignment
+from storage.assignment import Assignment, roles_of
 from storage.consent import Consent, consents
 from storage.conversation import Conversation
 from storage.household import HouseholdMember, household_of
 from storage.link import Joined
-from storage.person import Address, Person, Proxy, proxy
+from storage.person import Address, Person, Proxy, every_address, proxy
 from storage.row import Row
 from storage.session import Session
 
 CODE_LIVES = timedelta(minutes=10)
 UNDO_FOR = timedelta(hours=24)
-MAY_MOVE: dict[str, type[Row]] = {"assessment": Assessment, "assignment": Assignment, "consent": Consent, "proxy": Proxy}
+MAY_MOVE: dict[str, type[Row]] = {
+    "assessment": Assessment, "assignment": Assignment, "consent": Consent, "proxy": Proxy, "address": Address,
+}  # fmt: skip
 Moves = list[list[Any]]  # [table, key, field, before, after]
 
 
@@ -83,14 +85,19 @@ async def _are_two(session: Session, one: Person, other: Person) -> bool:
 async def _moves(turn: Turn, former: Person, person: Person) -> Moves:
     session, old, new = turn.session, former.id or 0, person.id or 0
     moves = await _papers(turn, old, new)
-    moves += [["assignment", row.id, "person_id", old, new] for row in await _of(session, Assignment, "person_id", old)]
+    held = {(row.role, row.place_id) for row in await roles_of(session, new)}
+    mine = await _of(session, Assignment, "person_id", old)
+    moves += [["assignment", row.id, "person_id", old, new] for row in mine if (row.role, row.place_id) not in held]
+    # Where else they were heard comes along: one person, wherever they write.
+    others = [row.address for row in await every_address(session, old) if row.address != turn.address.address]
+    moves += [["address", address, "person_id", old, new] for address in others]
     said = await consents(session, new)
     mine = await _of(session, Consent, "person_id", old)
     moves += [["consent", row.id, "person_id", old, new] for row in mine if row.purpose not in said]
     for field, other in (("holder_id", "person_id"), ("person_id", "holder_id")):
         known = {getattr(row, other) for row in await _of(session, Proxy, field, new)}
-        held = await _of(session, Proxy, field, old)
-        moves += [["proxy", row.id, field, old, new] for row in held if getattr(row, other) not in known]
+        theirs = await _of(session, Proxy, field, old)
+        moves += [["proxy", row.id, field, old, new] for row in theirs if getattr(row, other) not in known]
     return moves
 
 

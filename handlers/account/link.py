@@ -116,8 +116,9 @@ async def undo(turn: Turn, joined_id: int) -> None:
         raise Refusal(_("Việc nối này không còn nữa."))
     if turn.now - joined.at > UNDO_FOR:
         raise Refusal(_("Đã quá 24 giờ nên trợ lý không bỏ nối được nữa. {You} hỏi chi hội khuyến học giúp ạ."))
-    others = [row for row in await every_address(turn.session, turn.me) if row.address != turn.address.address]
     await part(turn, joined)
+    both = [row for one in (joined.person_id, joined.former_id) for row in await every_address(turn.session, one)]
+    others = [row for row in both if row.address != turn.address.address]
     text = _("✓ Đã bỏ nối. Từ nay hai nơi là hai hồ sơ riêng như trước.")
     for row in others:
         turn.tell_at(row.address, row.person_id, text)

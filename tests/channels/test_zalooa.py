@@ -30,6 +30,7 @@ from bot.channels import (
 )
 from bot.channels.cutting import units
 from bot.channels.zalooa import ZaloOa, read_templates
+from bot.channels.zalooa_client import CutOff, OaError, result
 from bot.channels.zalooa_events import is_signed, understood
 from bot.channels.zalooa_files import small_enough
 from bot.channels.zalooa_tokens import NoToken
@@ -38,6 +39,7 @@ from bot.settings import SettingProblem
 from handlers.incoming import Incoming, Left, Pressed, Said, Sent, Withdrew
 from storage.credential import Credential
 from storage.database import Database
+from storage.session import DatabaseAway
 from tests.channels.malformed import malformed
 from tests.channels.zalooa_api import APP_ID, APP_SECRET, SECRET_KEY, Person, Refused, ZaloOaApi, challenge_of
 from tests.talks import photo
@@ -252,14 +254,17 @@ async def test_an_unknown_user_and_troubles_of_the_line(oa: ZaloOaApi, sqlite_da
         oa.fail_next(CS, "away")
         with pytest.raises(TryAgain):
             await channel.send(to(an))
-        for spoiled in ("cut", "garbage"):
-            oa.fail_next(CS, spoiled)
-            assert await channel.send(to(an)) == "", "it is there, and must not come twice"
+        oa.fail_next(CS, "cut")
+        assert await channel.send(to(an)) == "", "it is there, and must not come twice"
+        oa.fail_next(CS, "garbage")
+        with pytest.raises(TryAgain):
+            await channel.send(to(an))  # a page of somebody in between says nothing
 
 
 async def test_windows(oa: ZaloOaApi, sqlite_database: Database, ears: Ears, an: Person, time: Time) -> None:
     async with hooked(oa, sqlite_database, ears, "result=abc123") as channel:
         oa.life = 10**9
+        time.now += timedelta(minutes=2)
         await channel.tokens.renew(await channel.tokens.current())
         for days, billed in ((1, False), (3, True)):
             time.now = an.seen_at + timedelta(days=days)
@@ -326,6 +331,11 @@ async def test_a_stale_token_is_renewed_once_and_the_message_goes(
         assert await channel.send(to(an))
         assert oa.refreshed == 1
         oa.access.clear()
+        for _again in range(5):
+            with pytest.raises(TryAgain):
+                await channel.send(to(an))
+        assert oa.refreshed == 1, "a token that was given just now is not refused for its age"
+        time.now += timedelta(minutes=2)
         oa.fail_next(CS, Refused(216))
         oa.fail_next(CS, Refused(-216))
         with pytest.raises(TryAgain):
@@ -366,9 +376,14 @@ async def test_a_pair_that_is_lost_needs_a_human(
         with pytest.raises(TryAgain) as later:
             await channel.send(to(an))
         assert later.type is TryAgain, "the line: soon again"
-        oa.failures["tokens"] = ["lost"]
+        assert len(oa.calls_of("/v4/oa/access_token")) == 2
         with pytest.raises(TryAgain):
             await channel.send(to(an))
+        assert len(oa.calls_of("/v4/oa/access_token")) == 2, "not at once again"
+        oa.failures["tokens"], channel.tokens._rests_until = ["lost"], 0
+        with pytest.raises(TryAgain):
+            await channel.send(to(an))
+        channel.tokens._rests_until = 0
         with pytest.raises(NoToken, match="zalo connect"):
             await channel.send(to(an))
         assert "run: python -m bot zalo connect" in caplog.text
@@ -379,6 +394,88 @@ async def test_a_pair_that_is_lost_needs_a_human(
         verifier = "w" * 43
         await channel.tokens.exchange(oa.consent(challenge_of(verifier)), verifier)
         assert await channel.send(to(an))
+
+
+async def test_a_pair_on_its_way_is_kept_whatever_happens(
+    oa: ZaloOaApi, sqlite_database: Database, ears: Ears, an: Person, time: Time
+) -> None:
+    """Whoever asked gives up, the channel stops, the database is away for a moment: the pair is there all the same."""
+    async with hooked(oa, sqlite_database, ears) as channel:
+        time.now += timedelta(hours=26)
+        channel.tokens.database = Flickering(sqlite_database, good=1, away=2)  # type: ignore[assignment]
+        asking = asyncio.create_task(channel.send(to(an)))
+        await oa.until(lambda: oa.refreshed, lambda: "the next pair")
+        asking.cancel()
+        await asyncio.wait([asking])
+    async with sqlite_database.transaction() as session:
+        row = await session.get(Credential, "zalooa")
+    assert row and oa.refresh[row.refresh_token] and row.leased_until is None
+
+
+class Flickering:
+    """A database that answers, then is away for some transactions, then answers again."""
+
+    def __init__(self, database: Database, good: int, away: int) -> None:
+        self.database, self.good, self.away = database, good, away
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        self.good -= 1
+        if self.good < 0 < self.away:
+            self.away -= 1
+            raise DatabaseAway("away")
+        async with self.database.transaction() as session:
+            yield session
+
+
+@pytest.mark.parametrize("code", [-32, -200])
+async def test_a_refresh_that_fails_for_a_while(
+    code: int, oa: ZaloOaApi, sqlite_database: Database, ears: Ears, an: Person, time: Time
+) -> None:
+    async with hooked(oa, sqlite_database, ears) as channel:
+        time.now += timedelta(hours=26)
+        oa.failures["tokens"] = [Refused(code)]
+        with pytest.raises(TryAgain) as later:
+            await channel.send(to(an))
+        assert later.type is TryAgain
+        channel.tokens._rests_until = 0
+        assert await channel.send(to(an))
+
+
+async def test_connected_anew_while_the_old_pair_fails(
+    oa: ZaloOaApi, sqlite_database: Database, ears: Ears, an: Person, time: Time
+) -> None:
+    async with hooked(oa, sqlite_database, ears) as channel:
+        time.now += timedelta(hours=26)
+        async with sqlite_database.transaction() as session:
+            row = await session.get(Credential, "zalooa")
+        assert row
+        oa.refresh.clear()
+        verifier = "w" * 43
+        await channel.tokens.exchange(oa.consent(challenge_of(verifier)), verifier)
+        assert await channel.tokens._fetch_next(row.refresh_token) in oa.access, "the new pair, not the trouble with the old"
+        assert await channel.send(to(an))
+
+
+async def test_half_a_no_is_a_no(oa: ZaloOaApi, sqlite_database: Database, ears: Ears, an: Person) -> None:
+    with pytest.raises(OaError, match="-213"):
+        result(200, b'{"error": -213, "message": "user has')
+    with pytest.raises(CutOff):
+        result(200, b'{"data":{"message_id":"1"},"err')
+    with pytest.raises(OaError) as page:
+        result(200, b"<html>maintenance</html>")
+    assert not isinstance(page.value, CutOff)
+
+
+async def test_a_file_that_the_platform_does_not_take_is_named(
+    oa: ZaloOaApi, sqlite_database: Database, ears: Ears, an: Person
+) -> None:
+    async with hooked(oa, sqlite_database, ears) as channel:
+        oa.fail_next("/v2.0/oa/upload/file", Refused(-201, "file is invalid"))
+        large = Attachment("file", b"%PDF" + b"x" * 2 * 1024 * 1024, "giay.pdf", "application/pdf", "9")
+        await channel.send(to(an, "giấy", attachment=large))
+        await channel.send(to(an, "giấy", attachment=large))
+    assert [(m.kind, m.text) for m in an.sees] == [("text", "giấy\ngiay.pdf"), ("document", "giấy")]
 
 
 async def test_a_process_that_died_with_the_lease(oa: ZaloOaApi, sqlite_database: Database, ears: Ears, an: Person, time: Time) -> None:

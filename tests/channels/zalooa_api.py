@@ -377,6 +377,8 @@ class ZaloOaApi:
         failure = self.failures["tokens"].pop(0) if self.failures.get("tokens") else None
         if failure == "away":
             return web.Response(status=502, text="Bad Gateway")
+        if isinstance(failure, Refused):
+            return web.json_response({"error": failure.code, "message": failure.message})
         if request.headers.get("secret_key") != APP_SECRET:
             return web.Response(status=404, text="You are accessing an empty or invalid API")
         if values.get("app_id") != APP_ID:

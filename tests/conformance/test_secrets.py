@@ -2,7 +2,7 @@
 
 import asyncio
 import urllib.request
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.app import prepare
@@ -64,7 +64,7 @@ async def test_no_secret_is_written_down(tmp_path: Path) -> None:
 
 async def consented(folder: Path, api: zalooa_api.ZaloOaApi) -> None:
     """The Official Account's keys are there, as `zalo connect` leaves them."""
-    now = datetime.now(UTC)
+    now = datetime.now(UTC) - timedelta(hours=1)
     database = Database(f"sqlite:///{folder}/bot.sqlite3")
     await prepare(database, now)
     keys = Tokens(database, zalooa_api.APP_ID, zalooa_api.APP_SECRET, api.url, lambda: now)
