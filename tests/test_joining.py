@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
+from bot.web.history import lines_of
+from bot.web.seats import Seats
 from handlers.incoming import Incoming, Pressed, Sent, Withdrew
 from storage.assessment import Assessment, Status
 from storage.assignment import roles_of
 from storage.consent import consents
 from storage.database import Database
+from storage.delivery import Delivery, Fate
 from storage.event import Event
 from storage.person import addressed
 from tests.talks import Player
@@ -123,6 +126,23 @@ async def test_whoever_was_heard_elsewhere_too_comes_along(database: Database, t
     said = await player.walk("Mai > /lienket\nMai > [Bỏ nối]")
     assert sum("Đã bỏ nối" in line for line in said) == 3, "everybody is told"
     assert await person_at(database, "talk:Lan") == await person_at(database, "talk:An") != await person_at(database, "talk:Mai")
+
+
+async def test_the_old_phone_gets_nothing_and_shows_nothing(database: Database, tmp_path: Path) -> None:
+    """Neither what waits for it, nor on a page of ours what was said there before."""
+    player = Player(database, tmp_path)
+    await player.walk("Hùng > (mời branch ở Trung Tiến, Cẩm Bình)\nHùng > Trần Văn Hùng")
+    await player.walk(BEGIN.format(who="Lan", name="Nguyễn Thị Lan"))
+    lan = await person_at(database, "talk:Lan")
+    later = player.clock + timedelta(days=1)
+    async with database.transaction() as session:
+        session.add(Delivery(address="talk:Lan", channel="talk", person_id=lan, text="mật", not_before=later, created_at=player.clock))
+    await player.walk("Hùng > /doimay\nHùng > Nguyễn Thị Lan\nHùng > 1\nHùng > Đã kiểm tra, cấp mã\nMới > /lienket\nMới > (mã)")
+    async with database.transaction() as session:
+        waits = (await session.exec(select(Delivery.fate).where(Delivery.text == "mật"))).one()
+        lines = await lines_of(session, Seats(b"s" * 32, secure=False), "talk:Lan", 0)
+    assert waits == Fate.DROPPED
+    assert [line["text"][:14] for line in lines] == ["Hồ sơ ở đây đã"]
 
 
 async def test_five_wrong_codes_an_hour(database: Database, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def said_in(lines: list[str]) -> list[tuple[str, str]]:
     return said
 
 
-@pytest.mark.parametrize("talk", ["cong_dan_tron_ven", "gia_dinh_tron_ven"])
+@pytest.mark.parametrize("talk", ["cong_dan_tron_ven"])
 async def test_a_golden_talk_polled(talk: str, api: TelegramApi, sqlite_database: Database, tmp_path: Path) -> None:
     """By webhook they are all in tests/conformance."""
     async with telegram_bot(api, sqlite_database, tmp_path, webhook=False) as app:

@@ -120,7 +120,7 @@ class ZaloOaApi:
 
     def __init__(self) -> None:
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-        self.second, self.duplicates, self.life = 0.0005, 0, 90_000
+        self.second, self.duplicates, self.life, self.token_seconds = 0.0005, 0, 90_000, 0.0
         self.people: dict[str, Person] = {}
         self.calls: list[tuple[str, Any]] = []
         self.unknown: list[str] = []
@@ -374,6 +374,7 @@ class ZaloOaApi:
     async def _serve_tokens(self, request: web.Request) -> web.Response:
         values = dict(await request.post())
         self.calls.append(("/v4/oa/access_token", values))
+        await asyncio.sleep(self.token_seconds)
         failure = self.failures["tokens"].pop(0) if self.failures.get("tokens") else None
         if failure == "away":
             return web.Response(status=502, text="Bad Gateway")
