@@ -13,7 +13,7 @@ JOINER, KEYCAP = "\u200d", "\u20e3"
 
 def units(text: str) -> int:
     """The length as the platforms count it: in UTF-16 units."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def cut(text: str, limit: int) -> list[str]:

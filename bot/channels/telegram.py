@@ -79,7 +79,7 @@ class Telegram:
         self.only_one = only_one
         self.token, self.public_url, self.secret, self.commands = token, public_url, webhook_secret or "", commands
         hush()
-        hearing, speaking = self.requests = (Request(PATIENCE), Request(20))
+        hearing, speaking = self.requests = (Request(api_url, PATIENCE), Request(api_url, 20))
         self.bot = Bot(token, f"{api_url}/bot", f"{api_url}/file/bot", speaking, hearing)
         self.username: str | None = None
         self.hearing, self.speaking = False, 0

@@ -1,6 +1,6 @@
 """The way from python-telegram-bot to the network: one pooled aiohttp client in place of the driver's own.
 
-With 64 calls under way the driver's client takes 2.4 ms of processor a call, this one 0.1.
+With 64 calls under way the driver's client takes 2.4 ms of processor a call, this one 0.04.
 """
 
 import json
@@ -13,14 +13,15 @@ import aiohttp
 import orjson
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError, TimedOut
 from telegram.request import BaseRequest, RequestData
+from yarl import URL
 
 from bot.channels import SendError, TryAgain, Unreachable
+from bot.channels.posting import BrokeOff, Poster, whole
 
 log = logging.getLogger("bot.telegram")
 PATIENCE = 10  # seconds for a connection
 CONNECTIONS = 256
 NOT_ACCEPTED = "TELEGRAM_BOT_TOKEN: Telegram does not accept this token"
-JSON = {"Content-Type": "application/json"}
 _MESSAGE = re.compile(rb'\{\s*"ok"\s*:\s*true\s*,\s*"result"\s*:\s*\{\s*"message_id"\s*:\s*(\d+)\s*,')
 
 
@@ -44,8 +45,9 @@ class CutOff(TelegramError):
 class Request(BaseRequest):
     """The driver's way out, over one pooled client: with many calls under way its own costs more than the whole turn."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.http = seconds, None
+    def __init__(self, origin: str, seconds: float) -> None:
+        self.origin, self.seconds = str(URL(origin).origin()), seconds
+        self.http: aiohttp.ClientSession | None = None
 
     @property
     def read_timeout(self) -> float:
@@ -53,10 +55,10 @@ class Request(BaseRequest):
 
     async def initialize(self) -> None:
         if self.http is None:
-            self.http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=300),
-                timeout=aiohttp.ClientTimeout(sock_connect=PATIENCE, sock_read=self.seconds),
-            )
+            connector = aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=300)
+            timeout = aiohttp.ClientTimeout(sock_connect=PATIENCE, sock_read=self.seconds)
+            self.http = aiohttp.ClientSession(connector=connector, timeout=timeout)
+            self.poster = Poster(self.origin, connector, self.seconds, PATIENCE)
 
     async def shutdown(self) -> None:
         http, self.http = self.http, None
@@ -65,21 +67,29 @@ class Request(BaseRequest):
 
     async def do_request(self, url: str, method: str, request_data: Any = None, **timeouts: Any) -> tuple[int, bytes]:
         """Raises TimedOut, NetworkError, CutOff, or how long Telegram asks to wait."""
-        assert self.http
-        ready = isinstance(request_data, bytes)
-        options: dict[str, Any] = {"data": request_data, "headers": JSON} if ready else _form(request_data)
-        if isinstance(longer := timeouts.get("read_timeout"), int | float):
-            options["timeout"] = aiohttp.ClientTimeout(sock_connect=PATIENCE, sock_read=longer)
         try:
-            async with self.http.request(method, url, **options) as answer:
-                code, payload = answer.status, await _read(answer)
+            if isinstance(request_data, bytes):
+                code, payload = await self.poster.post(url[len(self.origin) :], request_data)
+            else:
+                code, payload = await self._request(url, method, request_data, timeouts.get("read_timeout"))
         except TimeoutError as error:
             raise TimedOut from error
+        except BrokeOff as half:
+            raise (CutOff(half.part) if half.status == HTTPStatus.OK else NetworkError("BrokeOff")) from half
         except aiohttp.ClientError as error:
             raise NetworkError(type(error).__name__) from error
         if code == HTTPStatus.TOO_MANY_REQUESTS:
             raise Slower(_seconds(payload))
         return code, payload
+
+    async def _request(self, url: str, method: str, data: RequestData | None, longer: Any) -> tuple[int, bytes]:
+        """What is not plain JSON: files, and long waits for updates."""
+        assert self.http
+        options = _form(data)
+        if isinstance(longer, int | float):
+            options["timeout"] = aiohttp.ClientTimeout(sock_connect=PATIENCE, sock_read=longer)
+        async with self.http.request(method, url, **options) as answer:
+            return answer.status, await whole(answer.status, answer.content)
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> Any:
@@ -87,19 +97,6 @@ class Request(BaseRequest):
             return orjson.loads(payload)
         except ValueError as error:
             raise TelegramError("the answer is not JSON") from error
-
-
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    """Raises CutOff where less came than a yes."""
-    payload = bytearray()
-    try:
-        async for part in answer.content.iter_any():
-            payload += part
-    except (aiohttp.ClientError, TimeoutError) as error:
-        if answer.status == HTTPStatus.OK:
-            raise CutOff(bytes(payload)) from error
-        raise
-    return bytes(payload)
 
 
 def _form(data: RequestData | None) -> dict[str, Any]:
