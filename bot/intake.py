@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 from bot import outbox
@@ -26,9 +27,11 @@ from storage.database import Database
 from storage.delivery import Delivery, delivered_as
 from storage.event import Event
 from storage.files import LARGEST, FilesAway, FileStore, NotReadable
-from storage.heard import Mishap, mark_heard, was_heard
-from storage.person import addressed, newcomer, speaker
+from storage.heard import Heard, Mishap, mark_heard, was_heard
+from storage.person import Address, addressed
 from storage.session import Conflict, DatabaseAway, Session
+from storage.speaker import Speaker, newcomer, speaker
+from storage.statements import new
 
 log = logging.getLogger("bot.intake")
 LONGEST_TEXT = 4096
@@ -60,10 +63,11 @@ class Intake:
 
         Raises DatabaseAway or FilesAway where it cannot be kept: the platform must then deliver again.
         """
-        channel = _channel(incoming)
-        with self.metrics.turn(channel):
+        began, outcome = perf_counter(), "failed"
+        try:
             receipt, outcome = await self._paced(incoming)
-        self.metrics.turns.labels(channel, outcome).inc()
+        finally:
+            self.metrics.turn(_channel(incoming), outcome, perf_counter() - began)
         return receipt
 
     async def _paced(self, incoming: Incoming) -> tuple[Receipt, str]:
@@ -117,26 +121,32 @@ class Intake:
 
     async def _begin(self, session: Session, incoming: Incoming) -> Turn | None:
         """The turn with what is remembered of the person; None where the message was heard before."""
-        now = self.now()
-        known = await speaker(session, incoming.address)
-        pressed = await self._pressed(session, incoming, known[3]) if known else None
-        if not await mark_heard(session, incoming.key, incoming.address, now, await self._line(session, incoming, pressed)):
+        now, channel = self.now(), _channel(incoming)
+        paper_id = self.router.paper_of(incoming.meaning.token) if isinstance(incoming.meaning, Pressed) else None
+        who = await speaker(session, incoming.address, incoming.key, paper_id)
+        if who is None:
+            if await was_heard(session, incoming.key):
+                return None
+            who = await newcomer(session, incoming.address, now, _language(incoming))
+        elif who.heard:
             return None
-        address, person, conversation, newest, fate = known or await newcomer(session, incoming.address, now, _language(incoming))
-        if conversation is None:
-            conversation = Conversation(person_id=person.id or 0, updated_at=now)
-            session.add(conversation)
+        pressed = await self._pressed(session, incoming, who)
+        line = None if self.channels[channel].can.keeps_history else await self._line(session, incoming, pressed)
+        session.add(new(Heard, key=incoming.key, address=incoming.address, at=now, line=line))
+        talk = who.conversation
+        if talk is None:
+            talk = Conversation(person_id=who.person.id or 0, updated_at=now)
+            session.add(talk)
         unasked = isinstance(incoming.meaning, Resumed)
-        if not unasked and abs(now - address.last_heard_at) > ABOUT:
-            address.last_heard_at = now
-        if address.unreachable_since and not unasked:
-            address.unreachable_since = None
-        idle, conversation.updated_at = now - conversation.updated_at, now
-        turn = Turn(session, address, person, conversation, incoming, now, self.router.run, self.association, idle)
-        turn.pressed, turn.newest = pressed, newest
-        turn.label, turn.links = self.channels[_channel(incoming)].can.label, partial(self._links, _channel(incoming))
-        turn.at_once, turn.unasked = self.sender.may_follow(newest, fate), unasked
-        return turn
+        if not unasked:
+            _present(who.address, now)
+        idle, talk.updated_at = now - talk.updated_at, now
+        return Turn(
+            session, who.address, who.person, talk, incoming, now, self.router.run, self.association, idle,
+            pressed=pressed, newest=who.newest, number=who.number, unasked=unasked,
+            at_once=self.sender.may_follow(who.newest, who.fate),
+            label=self.channels[channel].can.label, links=partial(self._links, channel),
+        )  # fmt: skip
 
     def _links(self, here: str, payload: str) -> list[tuple[str, str]]:
         """How the other channels are opened with a payload."""
@@ -154,12 +164,14 @@ class Intake:
             session.add(Event(at=self.now(), name="account:address:leave", actor_id=person.id, address=incoming.address))
         return []
 
-    async def _pressed(self, session: Session, incoming: Incoming, newest: int | None) -> int | None:
+    async def _pressed(self, session: Session, incoming: Incoming, who: Speaker) -> int | None:
         """The delivery whose button was pressed, if it was one of this address."""
         match incoming.meaning:
             case Pressed(message_id=str(message_id)):
+                if message_id == who.name:
+                    return who.newest
                 recent = self.sender.delivery_named(incoming.address, message_id)
-                if recent is not None and (recent == newest or self.sender.has_sent(newest)):
+                if recent is not None and (recent == who.newest or self.sender.has_sent(who.newest)):
                     return recent
                 # Another process may have made another question of the message since.
                 stored = await delivered_as(session, incoming.address, message_id)
@@ -168,8 +180,6 @@ class Intake:
 
     async def _line(self, session: Session, incoming: Incoming, pressed: int | None) -> dict[str, Any] | None:
         """What the person will see of their own message when the page opens again, where the platform does not show it."""
-        if self.channels[_channel(incoming)].can.keeps_history:
-            return None
         line_id = incoming.key.rpartition(":")[2]
         match incoming.meaning:
             case Said(text):
@@ -263,6 +273,14 @@ class Intake:
             if not conversation or not conversation.waits or await was_heard(session, incoming.key):
                 return False
             return self.router.takes_files(conversation.waits)
+
+
+def _present(address: Address, now: datetime) -> None:
+    """The person is there, and can be reached again."""
+    if abs(now - address.last_heard_at) > ABOUT:
+        address.last_heard_at = now
+    if address.unreachable_since:
+        address.unreachable_since = None
 
 
 def _helped(text: Words) -> Words:

@@ -1,15 +1,6 @@
 """One turn at a time for one address, in order of arrival; everyone else in parallel."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-
-
-@dataclass
-class _Lane:
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    waiting: int = 0
 
 
 class Lanes:
@@ -17,19 +8,36 @@ class Lanes:
 
     def __init__(self, longest: int) -> None:
         self.longest = longest
-        self.lanes: dict[str, _Lane] = {}
+        self.lanes: dict[str, Lane] = {}
 
     def full(self, key: str) -> bool:
         return key in self.lanes and self.lanes[key].waiting >= self.longest
 
-    @asynccontextmanager
-    async def turn_of(self, key: str) -> AsyncIterator[None]:
-        lane = self.lanes.setdefault(key, _Lane())
-        lane.waiting += 1
+    def turn_of(self, key: str) -> "Lane":
+        if (lane := self.lanes.get(key)) is None:
+            self.lanes[key] = lane = Lane(self.lanes, key)
+        return lane
+
+
+class Lane:
+    """Whoever enters waits for those who entered before."""
+
+    def __init__(self, lanes: dict[str, "Lane"], key: str) -> None:
+        self.lanes, self.key, self.lock, self.waiting = lanes, key, asyncio.Lock(), 0
+
+    async def __aenter__(self) -> None:
+        self.waiting += 1
         try:
-            async with lane.lock:
-                yield
-        finally:
-            lane.waiting -= 1
-            if not lane.waiting:
-                del self.lanes[key]
+            await self.lock.acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.lock.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        self.waiting -= 1
+        if not self.waiting:
+            del self.lanes[self.key]

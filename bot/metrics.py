@@ -1,9 +1,8 @@
 """The figures of this process, for Prometheus: turns, their time, what was sent. No names, no addresses."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import datetime
-from time import perf_counter
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -21,6 +20,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._kept: dict[tuple[Any, tuple[str, ...]], Any] = {}  # to find a figure by its labels takes as long as to count
         heard = "Messages heard, by what became of them"
         self.turns = Counter("bot_turns", heard, ["channel", "outcome"], registry=self.registry)
         self.turn_seconds = Histogram(
@@ -33,17 +33,19 @@ class Metrics:
         self.people = Gauge("bot_people", "People there, where the platform limits them", ["channel"], registry=self.registry)
         self.age = Gauge("bot_outbox_oldest_seconds", "For how long the oldest of them is due", registry=self.registry)
 
-    @contextmanager
-    def turn(self, channel: str) -> Iterator[None]:
-        """Times a turn; one that raises is counted as `failed`."""
-        began = perf_counter()
-        try:
-            yield
-        except BaseException:
-            self.turns.labels(channel, "failed").inc()
-            raise
-        finally:
-            self.turn_seconds.labels(channel).observe(perf_counter() - began)
+    def turn(self, channel: str, outcome: str, seconds: float) -> None:
+        """A turn is over; one that raised is `failed`."""
+        self._of(self.turns, channel, outcome).inc()
+        self._of(self.turn_seconds, channel).observe(seconds)
+
+    def sent(self, channel: str, fate: str) -> None:
+        """What became of a delivery is known."""
+        self._of(self.sends, channel, fate).inc()
+
+    def _of(self, figure: Any, *labels: str) -> Any:
+        if (known := self._kept.get((figure, labels))) is None:
+            known = self._kept[figure, labels] = figure.labels(*labels)
+        return known
 
     async def page(self, database: Database, now: datetime, limited: Iterable[str] = ()) -> bytes:
         """What Prometheus reads; `limited` are the channels whose platform counts. Raises DatabaseAway."""

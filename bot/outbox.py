@@ -37,6 +37,8 @@ async def write(turn: Turn, channels: Channels) -> list[Delivery]:
     written: list[_Written] = []
     for say in _joined(turn):
         written += await _written(turn, say, channels)
+    if written and written[0].delivery.address == turn.address.address:
+        written[0].delivery.id = turn.number
     mine = [one for one in written if one.delivery.address == turn.address.address and one.say.edits is None]
     question = next((one for one in reversed(mine) if one.say.question), None)
     _offer(turn, mine, question)
@@ -44,7 +46,7 @@ async def write(turn: Turn, channels: Channels) -> list[Delivery]:
         if one not in mine and one.can:
             await offers.place_beside(turn.session, one.delivery, one.can, one.reader)
         turn.session.add(one.delivery)
-    await turn.session.flush_new()
+    await turn.session.number(one.delivery for one in written)
     if question:
         turn.conversation.asked, turn.conversation.asked_at = question.delivery.id, question.delivery.address
     return [one.delivery for one in written]

@@ -78,7 +78,8 @@ class Outcomes:
     async def _write(self, batch: list[Outcome]) -> bool:
         lost = [one for one in batch if one.values["fate"] in LOST]
         async with self.database.transaction() as session:
-            await session.update_many(Delivery, OUTCOME, [outcome.values for outcome in batch])
+            in_order = sorted((outcome.values for outcome in batch), key=lambda values: int(values["key_id"]))
+            await session.update_many(Delivery, OUTCOME, in_order)
             for channel, until in self.closing.items():
                 await close(session, channel, until)
             for address in {one.address for one in lost if one.values["fate"] == Fate.UNREACHABLE}:

@@ -256,7 +256,7 @@ class Sender:
 
     def _note(self, delivery: Delivery, **values: Any) -> None:
         self.held.pop(delivery.id or 0, None)
-        self.metrics.sends.labels(delivery.address.partition(":")[0], str(values["fate"])).inc()
+        self.metrics.sent(delivery.channel, values["fate"])
         if name := values.get("message_id"):
             self.names.remember(delivery, name)
         if not self.outcomes:

@@ -1,9 +1,9 @@
 """Finds the function: a button carries its own address, a command names one, anything else goes where the talk waits."""
 
-import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
+from inspect import signature
 from typing import Any, Literal, get_type_hints
 
 from handlers.errors import Misheard, UnknownCall
@@ -14,9 +14,9 @@ from locales.folding import fold
 
 FORGETS_AFTER = timedelta(hours=12)
 LONGEST_TOKEN = 64  # bytes; what the narrowest channel with buttons allows
-_WORD = re.compile(r"[A-Za-z0-9_.\-]{1,40}")
+_WORD = r"[A-Za-z0-9_.\-]{1,40}"
 _ORDINAL = re.compile(r"(?:số |so )?(\d{1,3})[.)]?", re.IGNORECASE | re.ASCII)
-_NUMBER = re.compile(r"\d{1,9}")  # no number of ours is longer, and the databases' integers hold it
+_NUMBER = r"[0-9]{1,9}"  # no number of ours is longer, and the databases' integers hold it
 Handler = Callable[..., Awaitable[None]]
 
 
@@ -25,25 +25,32 @@ class Named:
 
     def __init__(self, name: str, function: Handler, kind: Literal["call", "page", "hears"]) -> None:
         self.name, self.function, self.kind = name, function, kind
-        hints = get_type_hints(function)
-        self.types = [hints[parameter] for parameter in list(inspect.signature(function).parameters)[1:]]
+        hints, self.parameters = get_type_hints(function), list(signature(function).parameters)[1:]
+        self.types = [hints[parameter] for parameter in self.parameters]
+        self.whole = re.compile(":".join([re.escape(name), *(f"({_NUMBER if kind is int else _WORD})" for kind in self.types)]))
+        self.numbers = [at for at, kind in enumerate(self.types) if kind is int]
         self.files = False
         self.__doc__ = function.__doc__
 
     def token(self, *args: int | str) -> str:
         """The call as it is written into a button or into the conversation's row."""
         token = ":".join([self.name, *map(str, args)])
-        self.read(token.split(":")[1:])
         if len(token) > LONGEST_TOKEN:
             raise ValueError(f"the call {token} is longer than {LONGEST_TOKEN} bytes")
+        if not self.whole.fullmatch(token):
+            raise UnknownCall(self.name)
         return token
 
-    def read(self, args: list[str]) -> list[Any]:
-        """The arguments in their types. Raises UnknownCall where they do not fit."""
-        patterns = [_NUMBER if kind is int else _WORD for kind in self.types]
-        if len(args) != len(patterns) or not all(p.fullmatch(arg) for p, arg in zip(patterns, args, strict=True)):
+    def read(self, token: str) -> list[Any]:
+        """The call's arguments in their types. Raises UnknownCall where they do not fit."""
+        # A button may bear a name that this call had before.
+        found = self.whole.fullmatch(self.name + token[token.find(":") :] if ":" in token else self.name)
+        if found is None:
             raise UnknownCall(self.name)
-        return [kind(arg) for kind, arg in zip(self.types, args, strict=True)]
+        args: list[Any] = list(found.groups())
+        for at in self.numbers:
+            args[at] = int(args[at])
+        return args
 
     async def __call__(self, turn: Turn, *args: Any) -> None:
         if self.kind != "page":
@@ -85,6 +92,14 @@ class Router:
         named = self.calls.get(token.partition(":")[0])
         return named is not None and named.files
 
+    def paper_of(self, token: str) -> int | None:
+        """The paper that a call is about, where its first argument is one."""
+        name, _colon, rest = token.partition(":")
+        named, number = self.calls.get(name), rest.partition(":")[0]
+        if named is None or named.parameters[:1] != ["paper_id"] or not re.fullmatch(_NUMBER, number):
+            return None
+        return int(number)
+
     def formerly(self, name: str) -> Callable[[Named], Named]:
         """Keeps a released name alive after a rename."""
 
@@ -121,11 +136,11 @@ class Router:
 
     async def run(self, turn: Turn, token: str) -> None:
         """Goes to a named call. Raises UnknownCall where the token is not one of ours."""
-        name, *args = token.split(":")
+        name = token.partition(":")[0]
         named = self.calls.get(name)
         if named is None or named.kind == "hears":
             raise UnknownCall(name[:40])
-        await named(turn, *named.read(args))
+        await named(turn, *named.read(token))
 
     async def route(self, turn: Turn) -> None:
         """Finds and runs what this turn's message means."""
@@ -158,7 +173,7 @@ class Router:
 
     async def _open(self, turn: Turn, payload: str) -> None:
         for prefix, named in self.payloads.items():
-            if payload.startswith(prefix) and _WORD.fullmatch(payload):
+            if payload.startswith(prefix) and re.fullmatch(_WORD, payload):
                 return await named(turn, payload.removeprefix(prefix))
         await self.commands["start"](turn)
 
@@ -173,9 +188,8 @@ class Router:
             # Who comes back after months says hello; that is no answer to a question long scrolled away.
             turn.reply(_("Mừng {you} trở lại. Mời {you} làm tiếp từ đây."))
             return await self.run(turn, turn.conversation.here)
-        name, *args = waits.split(":")
-        named = self.calls[name]
-        await named(turn, *named.read(args))
+        named = self.calls[waits.partition(":")[0]]
+        await named(turn, *named.read(waits))
 
     def _add(self, function: Handler, kind: Literal["call", "page", "hears"]) -> Named:
         named = Named(f"{self.name}.{function.__name__}", function, kind)

@@ -66,6 +66,7 @@ class Turn:
     idle: timedelta = timedelta()  # how long the person was silent
     pressed: int | None = None  # the delivery whose button was pressed
     newest: int | None = None  # the last delivery at this address
+    number: int | None = None  # kept for the first thing that is said to the speaker, where the database gives numbers ahead
     at_once: bool = True  # nothing that was said before waits: the reply may go as soon as it is committed
     unasked: bool = False  # nobody spoke: what is said goes at the pace of notices
     label: str = ""  # what people call the channel

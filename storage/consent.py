@@ -1,6 +1,7 @@
 """What a person agreed to: a ledger to which lines are only ever added."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Field, col, select
 
@@ -8,6 +9,8 @@ from storage.moment import Moment
 from storage.row import Row
 from storage.session import Session
 from storage.statements import query
+
+EXAMINE, PUBLISH, REMIND = "examine", "publish", "remind"  # purposes
 
 
 class Consent(Row, table=True):
@@ -29,10 +32,15 @@ def _of_person(person_id):
     return select(Consent).where(Consent.person_id == person_id).order_by(col(Consent.id))
 
 
-@query
-def _last_word(person_id, purpose):
+def said_last(person_id: Any, purpose: Any) -> Any:
+    """The person's last answer on this purpose."""
     said = (Consent.person_id == person_id, Consent.purpose == purpose)
     return select(Consent.granted).where(*said).order_by(col(Consent.id).desc()).limit(1)
+
+
+@query
+def last_word(person_id, purpose):
+    return said_last(person_id, purpose)
 
 
 async def consents(session: Session, person_id: int) -> dict[str, Consent]:
@@ -42,4 +50,4 @@ async def consents(session: Session, person_id: int) -> dict[str, Consent]:
 
 async def has_agreed(session: Session, person_id: int, purpose: str) -> bool:
     """Whether the person's last word on this purpose was yes."""
-    return bool((await session.exec(_last_word(person_id, purpose))).first())
+    return bool((await session.exec(last_word(person_id, purpose))).first())

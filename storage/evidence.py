@@ -29,20 +29,15 @@ class Evidence(Row, table=True):
 
 
 @query
-def _in_paper(assessment_id):
+def in_paper(assessment_id):
     standing = (Evidence.assessment_id == assessment_id, col(Evidence.removed_at).is_(None))
     return select(Evidence).where(*standing).order_by(col(Evidence.id))
 
 
-@query
-def _for_question(assessment_id, question_id):
-    return _in_paper.write(assessment_id).where(Evidence.question_id == question_id)
-
-
 async def evidence_of(session: Session, assessment_id: int, question_id: str | None = None) -> list[Evidence]:
     """What stands as evidence in a paper, or for one of its questions, in order of arrival."""
-    asked = _in_paper(assessment_id) if question_id is None else _for_question(assessment_id, question_id)
-    return (await session.exec(asked)).all()
+    pieces = (await session.exec(in_paper(assessment_id))).all()
+    return pieces if question_id is None else [piece for piece in pieces if piece.question_id == question_id]
 
 
 async def evidence_count(session: Session, assessment_id: int) -> int:

@@ -1,6 +1,7 @@
 """A point in time, as it is stored: aware in Python, UTC in the database."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from sqlalchemy import DateTime, Dialect
 from sqlalchemy.types import TypeDecorator
@@ -23,14 +24,15 @@ class Moment(TypeDecorator[datetime]):
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
     @staticmethod
-    def bound(value: datetime | None) -> str | None:
-        if value is None:
-            return None
+    @lru_cache(1000)
+    def bound(value: datetime) -> str:
+        """A turn writes its own time into every row."""
         if value.tzinfo is None:
             raise ValueError("a time without a zone is not a point in time")
         known = value if value.tzinfo is UTC else value.astimezone(UTC)
         return known.isoformat(" ", "microseconds")[:26]
 
     @staticmethod
-    def read(stored: str | None) -> datetime | None:
-        return None if stored is None else datetime.fromisoformat(stored).replace(tzinfo=UTC)
+    @lru_cache(1000)
+    def read(stored: str) -> datetime:
+        return datetime.fromisoformat(f"{stored}+00:00")

@@ -1,14 +1,10 @@
 """A human, the addresses at which they are heard, and the people for whom they may speak."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Index, func
-from sqlalchemy.orm import aliased
 from sqlmodel import Field, col, select
 
-from storage.conversation import Conversation
-from storage.delivery import Delivery, Fate, Urgency
 from storage.moment import Moment
 from storage.row import Row
 from storage.session import Session
@@ -54,25 +50,6 @@ def _at(address):
     return both.where(Address.address == address)
 
 
-def _newest_at(address: Any) -> Any:
-    """The last message to this address: a change of an earlier one is none, nor what nobody asked for and is not sent yet."""
-    one = aliased(Delivery)
-    there = (one.address == address, col(one.edits).is_(None), (one.urgency == Urgency.REPLY) | (one.fate != Fate.QUEUED))
-    return select(one.id).where(*there).order_by(col(one.id).desc()).limit(1).scalar_subquery()
-
-
-@query
-def _heard_at(address):
-    all_three = (
-        select(Address, Person, Conversation, col(Delivery.id).label("newest"), col(Delivery.fate).label("fate"))
-        .join(Person, col(Address.person_id) == col(Person.id))
-        .join(Conversation, col(Conversation.person_id) == col(Person.id), isouter=True)
-        .join(Delivery, col(Delivery.id) == _newest_at(address), isouter=True)
-    )
-    # The person is held until the turn ends; others may still write rows that point to them.
-    return all_three.where(Address.address == address).with_for_update(of=Person, key_share=True)
-
-
 @query
 def _reachable(person_id):
     there = (Address.person_id == person_id, col(Address.unreachable_since).is_(None))
@@ -103,27 +80,6 @@ def _holders(person_id):
 async def addressed(session: Session, address: str) -> tuple[Address, Person] | None:
     """The address and its person, if it was heard before."""
     return (await session.exec(_at(address))).first()
-
-
-Speaker = tuple[Address, Person, Conversation | None, int | None, str | None]
-
-
-async def speaker(session: Session, address: str) -> Speaker | None:
-    """The address that speaks, its person, their talk, and the last delivery to this address with its fate.
-
-    One turn of a person at a time, whatever the channel and process.
-    """
-    return (await session.exec(_heard_at(address))).first()
-
-
-async def newcomer(session: Session, address: str, now: datetime, language: str = "vi") -> Speaker:
-    """A new person behind a new address: no talk, nothing said."""
-    person = Person(created_at=now, language=language)
-    session.add(person)
-    await session.flush()
-    row = Address(address=address, person_id=_id(person), created_at=now, last_heard_at=now)
-    session.add(row)
-    return row, person, None, None, None
 
 
 async def last_address(session: Session, person_id: int) -> Address | None:
@@ -166,8 +122,3 @@ async def proxy(session: Session, holder_id: int, person_id: int) -> Proxy | Non
 async def holders_for(session: Session, person_id: int) -> list[Proxy]:
     """Who may speak for this person."""
     return (await session.exec(_holders(person_id))).all()
-
-
-def _id(person: Person) -> int:
-    assert person.id is not None
-    return person.id

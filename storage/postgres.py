@@ -1,8 +1,10 @@
 """PostgreSQL through asyncpg."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -10,12 +12,14 @@ from sqlalchemy import Dialect, NullPool
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from storage.session import Conflict, DatabaseAway, StatementFailed
+from storage.session import Conflict, DatabaseAway, StatementFailed, Write
 
 CONNECTIONS = 10
 LOOK_SECONDS = 1.0
 PATIENCE = 4.0  # seconds for a connection: an operator who mistyped an address is told soon
 STATEMENTS = 500  # kept prepared on each connection
+_NUMBERED = " RETURNING "
+_PARAMETER = re.compile(r"\$(\d+)")
 AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError, OSError, TimeoutError,
@@ -35,25 +39,12 @@ class Postgres:
         self.dialect: Dialect = dialect()
         self.url, self._pool, self._opening = url, None, asyncio.Lock()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["PostgresConnection"]:
-        pool = self._pool or await self._open()
-        try:
-            connection = await pool.acquire()
-        except AWAY as error:
-            raise DatabaseAway(type(error).__name__) from error
-        try:
-            one = PostgresConnection(connection)
-            await one.execute("BEGIN", ())
-            try:
-                yield one
-                await one.execute("COMMIT", ())
-            except BaseException:
-                if connection.is_in_transaction():
-                    await connection.execute("ROLLBACK")
-                raise
-        finally:
-            await pool.release(connection)
+    def transaction(self) -> "Held":
+        """A connection of the pool for one transaction."""
+        return Held(self)
+
+    async def pool(self) -> Any:
+        return self._pool or await self._open()
 
     async def _open(self) -> Any:
         async with self._opening:
@@ -124,11 +115,49 @@ class Postgres:
             self._pool = None
 
 
+class Held:
+    """A connection in its transaction, until that ends."""
+
+    def __init__(self, database: Postgres) -> None:
+        self.database = database
+
+    async def __aenter__(self) -> "PostgresConnection":
+        self.pool = await self.database.pool()
+        try:
+            self.connection = await self.pool.acquire()
+        except AWAY as error:
+            raise DatabaseAway(type(error).__name__) from error
+        self.one = PostgresConnection(self.connection)
+        try:
+            await self.one.begin()
+        except BaseException:
+            await self.pool.release(self.connection)
+            raise
+        return self.one
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        try:
+            if error is None:
+                await self.one.commit()
+        finally:
+            try:
+                if self.connection.is_in_transaction():
+                    await self.connection.execute("ROLLBACK")
+            finally:
+                await self.pool.release(self.connection)
+
+
 class PostgresConnection:
     """One connection in its transaction."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
+
+    async def begin(self) -> None:
+        await self._run(self.connection.execute, "BEGIN")
+
+    async def commit(self) -> None:
+        await self._run(self.connection.execute, "COMMIT")
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Any]:
         return await self._run(self.connection.fetch, sql, *values)  # type: ignore[no-any-return]
@@ -137,8 +166,13 @@ class PostgresConnection:
         status: str = await self._run(self.connection.execute, sql, *values)
         return int(status.rpartition(" ")[2]) if status[-1:].isdigit() else 0
 
-    async def insert(self, sql: str, values: Sequence[Any]) -> Any:
-        return await self._run(self.connection.fetchval, sql, *values)
+    async def write(self, writes: Sequence[Write]) -> Sequence[Any]:
+        """Few statements for many: each way to the server and back costs as much as ten rows."""
+        numbers: list[Any] = []
+        for some in _portions(writes):
+            sql, values = _together(tuple(made.sql for made, _values in some)), [v for _made, values in some for v in values]
+            numbers += await self._run(self.connection.fetchrow, sql, *values)
+        return numbers
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         await self._run(self.connection.executemany, sql, rows)
@@ -153,3 +187,25 @@ class PostgresConnection:
             raise DatabaseAway(type(error).__name__) from None
         except asyncpg.PostgresError as error:
             raise StatementFailed(f"{type(error).__name__}: {error.args[0]}") from None
+
+
+def _portions(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
+    """One statement does its parts in any order: two new rows whose numbers tell their order are not in the same."""
+    begun = 0
+    for at, (made, _values) in enumerate(writes):
+        if _NUMBERED in made.sql and any(made is other for other, _values in writes[begun:at]):
+            yield writes[begun:at]
+            begun = at
+    yield writes[begun:]
+
+
+@lru_cache(1000)
+def _together(statements: tuple[str, ...]) -> str:
+    """One statement that does all of these, and gives the number of each new row, in order; NULL for the others."""
+    parts, numbers, count = list[str](), list[str](), 0
+    for at, sql in enumerate(statements):
+        body, _numbered, column = sql.partition(_NUMBERED)
+        parts.append(f"w{at} AS ({_PARAMETER.sub(lambda found, before=count: f'${int(found[1]) + before}', sql)})")
+        numbers.append(f"(SELECT {column.rpartition('.')[2]} FROM w{at})" if column else "NULL")  # noqa: S608
+        count += max((int(found[1]) for found in _PARAMETER.finditer(body)), default=0)
+    return f"WITH {', '.join(parts)} SELECT {', '.join(numbers)}"

@@ -1,12 +1,14 @@
 """A session: what one transaction knows and changes. Each row is one object, written back where it was changed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlmodel import SQLModel
 
 from storage.row import CHANGED
 from storage.statements import Asked, Compiled, Grammar, Slot, columns_of, compile_statement, key_of, table_of
+
+Write = tuple[Compiled, Sequence[Any]]  # a statement and its parameters
 
 M = TypeVar("M", bound=SQLModel)
 T = TypeVar("T")
@@ -35,8 +37,8 @@ class Connection(Protocol):
     async def execute(self, sql: str, values: Sequence[Any]) -> int:
         """How many rows were changed."""
 
-    async def insert(self, sql: str, values: Sequence[Any]) -> Any:
-        """The number that the database gave to the new row."""
+    async def write(self, writes: Sequence[Write]) -> Sequence[Any]:
+        """Does all of them; gives the number that the database gave to each new row, None for the others."""
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None: ...
 
@@ -99,23 +101,34 @@ class Session:
         made = compile_statement(statement, self.grammar.dialect)
         await self._flush_for(made.tables)
         if made.slots:
-            return await self._fetched(made, {})
+            return await self._fetched(made, made.values({}))
         self._forget(made.tables)
         return Result([], await self.connection.execute(made.sql, made.values({})))
 
     async def _asked(self, asked: Asked) -> Result[Any]:
         """What was asked before and has not changed since needs no second look."""
-        made = asked.query.in_words_of(self.grammar.dialect)
+        dialect = self.grammar.dialect
+        made = asked.query.in_words_of(dialect)
         await self._flush_for(made.tables)
+        if (known := self._answers.get(asked)) is not None:
+            return known
+        values = asked.query.parameters(asked.values, made, dialect)
         if not made.slots:
             self._forget(made.tables)
-            return Result([], await self.connection.execute(made.sql, made.values(asked.named())))
-        if (known := self._answers.get(asked)) is None:
-            known = self._answers[asked] = await self._fetched(made, asked.named())
-        return known
+            return Result([], await self.connection.execute(made.sql, values))
+        self._answers[asked] = answer = await self._fetched(made, values)
+        return answer
 
-    async def _fetched(self, made: Compiled, values: Mapping[str, Any]) -> Result[Any]:
-        rows = await self.connection.fetch(made.sql, made.values(values))
+    def know(self, asked: Asked, rows: list[Any]) -> None:
+        """What the answer to a question is, until something changes: it came along with something else."""
+        self._answers[asked] = Result(rows, len(rows))
+
+    def begin_again(self) -> None:
+        """Forgets what was read, where another process changed it meanwhile."""
+        self._rows, self._answers = {}, {}
+
+    async def _fetched(self, made: Compiled, values: Sequence[Any]) -> Result[Any]:
+        rows = await self.connection.fetch(made.sql, values)
         return Result(self._read(made, rows), len(rows))
 
     def _forget(self, tables: Iterable[str]) -> None:
@@ -153,38 +166,50 @@ class Session:
             self.add(row)
 
     async def flush(self) -> None:
-        """Writes what was added, which then has its numbers, and what was changed. Raises Conflict."""
-        await self.flush_new()
-        for row, before in self._rows.values():
-            now = row.__dict__
-            if not now.get(CHANGED):
-                continue
-            now[CHANGED] = False
-            names = columns_of(type(row))
-            if changed := tuple(n for n in names if now[n] is not before[n] and now[n] != before[n]):
-                made = self.grammar.update(type(row), changed)
-                await self.connection.execute(made.sql, made.values(now | _named_key(row, before)))
-                before.update({name: now[name] for name in changed})
-                self._forget(made.tables)
+        """Writes what was added, which then has its numbers, and what was changed, in one go. Raises Conflict."""
+        changed = [(row, before) for row, before in self._rows.values() if row.__dict__.get(CHANGED)]
+        await self._write([change for row, before in changed if (change := self._change(row, before))])
 
-    async def flush_new(self) -> None:
-        """Writes what was added, and no more."""
-        if new := self._new:
-            self._new = []
-            for row in new:
-                await self._insert(row)
-            self._forget(table_of(type(row)).name for row in new)
+    async def number(self, rows: Iterable[SQLModel]) -> None:
+        """Sees to it that these new rows have their numbers; what was changed waits for the end."""
+        if any(row.__dict__["id"] is None for row in rows):
+            await self._write([])
 
-    async def _insert(self, row: SQLModel) -> None:
+    async def _write(self, changes: list[Write]) -> None:
+        new, self._new = self._new, []
+        writes = [self._insertion(row) for row in new] + changes
+        if not writes:
+            return
+        for row, number in zip(new, await self.connection.write(writes), strict=False):
+            self._numbered(row, number)
+        if self._answers:
+            self._forget({name for made, _values in writes for name in made.tables})
+
+    def _insertion(self, row: SQLModel) -> Write:
         model, now = type(row), row.__dict__
         (name, *more) = key_of(model)
-        numbered = not more and now[name] is None
-        made = self.grammar.insert(model, numbered)
-        number = await self.connection.insert(made.sql, made.values(now))
-        if numbered:
+        made = self.grammar.insert(model, numbered=not more and now[name] is None)
+        return made, made.values(now)
+
+    def _numbered(self, row: SQLModel, number: Any) -> None:
+        model, now = type(row), row.__dict__
+        (name, *more) = key_of(model)
+        if not more and now[name] is None:
             now[name] = number
         now[CHANGED] = False
         self._rows[model, _key(row)] = (row, now.copy())
+
+    def _change(self, row: SQLModel, before: dict[str, Any]) -> Write | None:
+        """What was set, and is other than it was."""
+        model, now = type(row), row.__dict__
+        now[CHANGED] = False
+        changed = tuple([n for n in columns_of(model) if now[n] is not before[n] and now[n] != before[n]])
+        if not changed:
+            return None
+        made = self.grammar.update(model, changed)
+        keys = {f"key_{name}": before[name] for name in key_of(model)}
+        before.update({name: now[name] for name in changed})
+        return made, made.values({**now, **keys})
 
     async def _flush_for(self, tables: Iterable[str]) -> None:
         """A statement sees what was done before it."""
@@ -194,28 +219,22 @@ class Session:
     def _read(self, made: Compiled, rows: Sequence[Sequence[Any]]) -> list[Any]:
         if len(made.slots) == 1:
             return [self._object(made.slots[0], row) for row in rows]
-        return [made.row(self._parts(made.slots, row)) for row in rows]
+        return [made.row([self._object(slot, values) for slot in made.slots]) for values in map(iter, rows)]
 
-    def _parts(self, slots: Sequence[Slot], row: Sequence[Any]) -> Iterator[Any]:
-        at = 0
-        for slot in slots:
-            width = len(slot.names)
-            yield self._object(slot, row[at : at + width])
-            at += width
-
-    def _object(self, slot: Slot, row: Sequence[Any], fresh: bool = False) -> Any:
-        values = list(row)
-        for at, read in slot.readers:
-            values[at] = read(values[at])
-        if slot.model is None:
-            return values[0]
-        named = dict(zip(slot.names, values, strict=True))
-        key = _key_in(slot.model, named)
-        known = self._rows.get((slot.model, key))
+    def _object(self, slot: Slot, values: Iterable[Any], fresh: bool = False) -> Any:
+        """Takes as many of the values as the slot has names."""
+        named = dict(zip(slot.names, values))  # noqa: B905
+        key = slot.key(named)
+        if key is None:
+            return None  # no value, or the empty side of an outer join
+        known = self._rows.get((slot.model, key)) if slot.model else None
         if known and not fresh:
             return known[0]
-        if key is None:
-            return None  # the empty side of an outer join
+        for name, read in slot.readers:
+            if (value := named[name]) is not None:
+                named[name] = read(value)
+        if slot.model is None:
+            return named[""]
         row_object = known[0] if known else object.__new__(slot.model)
         row_object.__dict__.update(named)
         self._rows[slot.model, key] = (row_object, named)
@@ -224,13 +243,5 @@ class Session:
 
 
 def _key(row: SQLModel) -> Any:
-    return _key_in(type(row), row.__dict__)
-
-
-def _key_in(model: type[SQLModel], named: dict[str, Any]) -> Any:
-    names = key_of(model)
+    named, names = row.__dict__, key_of(type(row))
     return named[names[0]] if len(names) == 1 else tuple(named[name] for name in names)
-
-
-def _named_key(row: SQLModel, before: dict[str, Any]) -> dict[str, Any]:
-    return {f"key_{name}": before[name] for name in key_of(type(row))}

@@ -15,9 +15,10 @@ from typing import Any
 from sqlalchemy import Dialect, Engine, StaticPool, create_engine, event
 from sqlalchemy.dialects.sqlite.pysqlite import dialect
 
-from storage.session import Conflict, DatabaseAway, StatementFailed
+from storage.session import Conflict, DatabaseAway, StatementFailed, Write
 
 BUSY_SECONDS, LOOK_SECONDS = 15, 0.05  # for how long a command of an operator may hold the file; how often we look
+STATEMENTS = 500  # kept prepared
 TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 
@@ -29,14 +30,16 @@ class Sqlite:
         self.dialect: Dialect = dialect()
         if path and path != ":memory:":
             Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
-        self.path, self._connection, self._turn = path or ":memory:", None, asyncio.Lock()
-        self._group: asyncio.Future[None] | None = None
+        self.path, self._connection, self.turn = path or ":memory:", None, asyncio.Lock()
+        self.group: list[asyncio.Future[None]] | None = None  # who waits for the commit
 
     @property
     def connection(self) -> sqlite3.Connection:
         if self._connection is None:
             try:
-                connection = sqlite3.connect(self.path, LOOK_SECONDS, isolation_level=None, check_same_thread=False)
+                connection = sqlite3.connect(
+                    self.path, LOOK_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
+                )
                 for pragma in PRAGMAS:
                     connection.execute(f"PRAGMA {pragma}")
             except sqlite3.DatabaseError as error:
@@ -44,29 +47,11 @@ class Sqlite:
             self._connection = connection
         return self._connection
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["Sqlite"]:
-        # Waiting here in order is fair, waiting in SQLite is a lottery.
-        async with self._turn:
-            committed = self._group or await self._begin()
-            try:
-                self._run("SAVEPOINT one")
-                try:
-                    yield self
-                except BaseException:
-                    if self.connection.in_transaction:
-                        self._run("ROLLBACK TO one")
-                    raise
-                finally:
-                    if self.connection.in_transaction:
-                        self._run("RELEASE one")
-            finally:
-                # Where the disk is full SQLite undoes everything, the turns before this one as well.
-                if not self.connection.in_transaction:
-                    self._undone(DatabaseAway("undone together with another turn"))
-        await asyncio.shield(committed)
+    def transaction(self) -> "Share":
+        """One turn's share in a group of them."""
+        return Share(self)
 
-    async def _begin(self) -> asyncio.Future[None]:
+    async def begin(self) -> list[asyncio.Future[None]]:
         """Opens a group: what is ready to run in this round of the loop shares one commit, whoever waits for it.
 
         A commit costs as much as all the statements of a turn; under load a group is a dozen turns.
@@ -74,56 +59,57 @@ class Sqlite:
         # A deferred transaction that turns into a writer fails at once under a second writer.
         for _look in range(int(BUSY_SECONDS / LOOK_SECONDS)):
             with contextlib.suppress(DatabaseAway):
-                self._run("BEGIN IMMEDIATE")
+                self.run("BEGIN IMMEDIATE")
                 break
             # Nobody else waits meanwhile: the loop goes on.
             await asyncio.sleep(LOOK_SECONDS)
         else:
-            self._run("BEGIN IMMEDIATE")
-        self._group = asyncio.get_running_loop().create_future()
+            self.run("BEGIN IMMEDIATE")
+        self.group = []
         asyncio.get_running_loop().call_soon(self._commit)
-        return self._group
+        return self.group
 
     def _commit(self) -> None:
-        if self._group is None:
+        if self.group is None:
             return  # closed meanwhile
-        if self._turn.locked():
+        if self.turn.locked():
             # One of the group waits for something else than the database: its turn is not over.
             asyncio.get_running_loop().call_soon(self._commit)
             return
-        group = self._group
         try:
-            self._run("COMMIT")
+            self.run("COMMIT")
         except Exception as error:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-            self._undone(error)
+            self.undone(error)
         else:
-            self._group = None
-            group.set_result(None)
+            group, self.group = self.group, None
+            for waiting in group:
+                if not waiting.done():
+                    waiting.set_result(None)
 
-    def _undone(self, error: Exception) -> None:
+    def undone(self, error: Exception) -> None:
         """Nothing of this group is kept: whoever waits for its commit is told."""
-        group, self._group = self._group, None
-        if group is not None:
-            group.set_exception(error)
-            group.exception()  # there may be nobody who waits
+        group, self.group = self.group or [], None
+        for waiting in group:
+            if not waiting.done():
+                waiting.set_exception(error)
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        return self._run(sql, values).fetchall()
+        return self.run(sql, values).fetchall()
 
     async def execute(self, sql: str, values: Sequence[Any]) -> int:
-        return self._run(sql, values).rowcount
+        return self.run(sql, values).rowcount
 
-    async def insert(self, sql: str, values: Sequence[Any]) -> int | None:
-        return self._run(sql, values).lastrowid
+    async def write(self, writes: Sequence[Write]) -> list[int | None]:
+        return [self.run(made.sql, values).lastrowid for made, values in writes]
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        self._run(sql, rows, self.connection.executemany)
+        self.run(sql, rows, self.connection.executemany)
 
-    def _run(self, sql: str, values: Sequence[Any] = (), how: Callable[..., sqlite3.Cursor] | None = None) -> sqlite3.Cursor:
+    def run(self, sql: str, values: Sequence[Any] = (), how: Callable[..., sqlite3.Cursor] | None = None) -> sqlite3.Cursor:
         try:
-            return (how or self.connection.execute)(sql, values)
+            return (how or (self._connection or self.connection).execute)(sql, values)
         except sqlite3.IntegrityError as error:
             raise (Conflict if error.sqlite_errorname in TAKEN else StatementFailed)(str(error)) from error
         except sqlite3.OperationalError as error:
@@ -168,3 +154,42 @@ class Sqlite:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class Share:
+    """Undone by itself where its turn fails; kept, and told so, together with the others of its group."""
+
+    def __init__(self, database: Sqlite) -> None:
+        self.database = database
+
+    async def __aenter__(self) -> Sqlite:
+        # Waiting here in order is fair, waiting in SQLite is a lottery.
+        await self.database.turn.acquire()
+        try:
+            self.group = await self.database.begin() if self.database.group is None else self.database.group
+            self.database.run("SAVEPOINT one")
+        except BaseException:
+            self._over()
+            raise
+        return self.database
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        database = self.database
+        try:
+            if database.connection.in_transaction:
+                if error is not None:
+                    database.run("ROLLBACK TO one")
+                database.run("RELEASE one")
+            if error is None:
+                kept = asyncio.get_running_loop().create_future()
+                self.group.append(kept)
+        finally:
+            self._over()
+        if error is None:
+            await kept
+
+    def _over(self) -> None:
+        # Where the disk is full SQLite undoes everything, the turns before this one as well.
+        if not self.database.connection.in_transaction:
+            self.database.undone(DatabaseAway("undone together with another turn"))
+        self.database.turn.release()

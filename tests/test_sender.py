@@ -20,7 +20,8 @@ from handlers.incoming import Sent
 from storage.database import Database
 from storage.delivery import Delivery, Fate, Urgency
 from storage.files import FileStore
-from storage.person import Address, newcomer
+from storage.person import Address
+from storage.speaker import newcomer
 from storage.turnstile import turnstile
 from tests.conftest import NOW
 

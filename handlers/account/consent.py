@@ -1,12 +1,12 @@
 """Consent, purpose by purpose: each with its own equal yes and no, and nothing chosen beforehand."""
 
-from handlers.account.guards import EXAMINE, PUBLISH, REMIND, is_child, spoken_for, who
+from handlers.account.guards import is_child, spoken_for, who
 from handlers.account.takeback import take_back
 from handlers.errors import Misheard, Refusal
 from handlers.router import Router
 from handlers.turn import Button, Turn, button
 from locales import Reader, Words, _, join
-from storage.consent import Consent, consents
+from storage.consent import EXAMINE, PUBLISH, REMIND, Consent, consents
 from storage.person import Person
 
 router = Router("consent")

@@ -1,6 +1,6 @@
 """The first words, the menu, help, and the language."""
 
-from handlers.account.guards import EXAMINE, subject
+from handlers.account.guards import subject
 from handlers.assessment.rules import OPEN, is_closed
 from handlers.errors import Misheard, Refusal
 from handlers.router import Router
@@ -11,7 +11,7 @@ from locales import Text, _, join, plain
 from locales.catalogue import languages
 from storage.assessment import Assessment, Status, papers_of
 from storage.assignment import roles_of
-from storage.consent import consents
+from storage.consent import EXAMINE, consents
 from storage.delivery import Delivery
 from storage.place import by_code, chain
 

@@ -3,10 +3,9 @@
 from handlers.errors import Refusal
 from handlers.turn import Turn
 from locales import Words, _, plain
-from storage.consent import has_agreed
+from storage.consent import EXAMINE, has_agreed
 from storage.person import Person, proxy
 
-EXAMINE, PUBLISH, REMIND = "examine", "publish", "remind"
 CHILD = 16  # years
 
 

@@ -3,14 +3,13 @@
 import re
 from datetime import timedelta
 
-from handlers.account.guards import EXAMINE
 from handlers.account.joining import CODE_LIVES, UNDO_FOR, join_to, part, spaced
 from handlers.errors import Misheard, Refusal, UnknownCall
 from handlers.router import Router
 from handlers.turn import Button, Turn, button
 from locales import Text, _, join
 from storage.assignment import WrongCode, roles_of, wrong_codes
-from storage.consent import consents
+from storage.consent import EXAMINE, consents
 from storage.delivery import drop_waiting
 from storage.link import Joined, LinkCode, code_by_figures, code_by_word, joined_since, make_code
 from storage.person import Address, Person, every_address, reachable_at

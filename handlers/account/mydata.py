@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from handlers.account.consent import PURPOSES, purpose_name, record
-from handlers.account.guards import EXAMINE, spoken_for, subject
+from handlers.account.guards import spoken_for, subject
 from handlers.account.takeback import take_back
 from handlers.account.village import full_name_of
 from handlers.approval.workflow import offices
@@ -12,7 +12,7 @@ from handlers.router import Router
 from handlers.turn import Button, Turn, button
 from locales import Words, _, join
 from storage.assessment import papers_of
-from storage.consent import Consent, consents
+from storage.consent import EXAMINE, Consent, consents
 from storage.evidence import evidence_count
 from storage.person import Person
 

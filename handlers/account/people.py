@@ -1,10 +1,11 @@
 """ "Tôi khai cho…": the people for whom this phone may speak, and how they agreed."""
 
-from handlers.account.guards import EXAMINE, agreed, spoken_for
+from handlers.account.guards import agreed, spoken_for
 from handlers.errors import Refusal
 from handlers.router import Router
 from handlers.turn import Turn, button
 from locales import _, plain
+from storage.consent import EXAMINE
 from storage.person import Person, Proxy, proxy, speaks_for
 
 router = Router("people")

@@ -4,7 +4,7 @@ import re
 from unicodedata import name
 
 from handlers.account.consent import record
-from handlers.account.guards import CHILD, PUBLISH, agreed, heading, is_known, subject, who
+from handlers.account.guards import CHILD, agreed, heading, is_known, subject, who
 from handlers.account.village import full_name_of
 from handlers.errors import Misheard, Refusal
 from handlers.incoming import Sent
@@ -12,7 +12,7 @@ from handlers.router import Router
 from handlers.turn import Turn, button, tidy
 from locales import Text, Words, _, join, plain
 from locales.text import SOURCE
-from storage.consent import has_agreed
+from storage.consent import PUBLISH, has_agreed
 from storage.person import Person, proxy, speaks_for
 
 router = Router("profile")

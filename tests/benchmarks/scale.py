@@ -12,7 +12,7 @@ import aiohttp
 
 from storage.database import Database
 from storage.delivery import claim
-from storage.person import newcomer
+from storage.speaker import newcomer
 from tests.benchmarks.measures import Arena
 from tests.benchmarks.servers import SQLITE
 from tests.benchmarks.talks import AGREE, beginning, side_by_side
@@ -123,7 +123,7 @@ async def claims_ratio(arena: Arena, kind: str, rows: int) -> float:
 async def _fill_outbox(database: Database, count: int) -> None:
     now = datetime.now(UTC) - timedelta(seconds=60)
     async with database.transaction() as session:
-        _address, person, *_nothing = await newcomer(session, "telegram:1", now)
+        person = (await newcomer(session, "telegram:1", now)).person
         await session.flush()
         moment = f"'{now:%Y-%m-%d %H:%M:%S.%f}'" + ("" if database.alone else "::timestamptz")
         numbers = NUMBERS.format(count=count)

@@ -1,0 +1,150 @@
+"""Who speaks, and all that their turn is sure to need: one look at the database, one turn of a person at a time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import FunctionElement, Integer, exists, func
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import aliased
+from sqlmodel import col, select
+
+from storage.assessment import Assessment
+from storage.consent import EXAMINE, last_word, said_last
+from storage.conversation import Conversation
+from storage.delivery import Delivery, Fate, Urgency
+from storage.evidence import Evidence, in_paper
+from storage.heard import Heard, was_heard
+from storage.person import Address, Person, addressed
+from storage.session import Session
+from storage.statements import query
+
+
+@dataclass(slots=True)
+class Speaker:
+    address: Address
+    person: Person
+    conversation: Conversation | None = None
+    heard: bool = False  # this very message, before
+    newest: int | None = None  # the last delivery to this address …
+    fate: str | None = None  # … with its fate …
+    name: str | None = None  # … and what the platform calls it
+    number: int | None = None  # kept for the first delivery of this turn, where numbers can be had ahead
+
+
+class _NextNumber(FunctionElement[int]):
+    """The number of the next delivery, where the database gives numbers before there is a row."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(_NextNumber)
+def _none(element: Any, compiler: Any, **how: Any) -> str:
+    return "NULL"
+
+
+@compiles(_NextNumber, "postgresql")
+def _from_sequence(element: Any, compiler: Any, **how: Any) -> str:
+    return "nextval('delivery_id_seq')::integer"
+
+
+def _newest_at(address: Any) -> Any:
+    """The last message to this address: a change of an earlier one is none, nor what nobody asked for and is not sent yet."""
+    one = aliased(Delivery)
+    there = (one.address == address, col(one.edits).is_(None), (one.urgency == Urgency.REPLY) | (one.fate != Fate.QUEUED))
+    return select(one.id).where(*there).order_by(col(one.id).desc()).limit(1).scalar_subquery()
+
+
+def _at(address: Any, key: Any) -> Any:
+    before = aliased(Conversation)
+    unlocked = select(before.updated_at).where(before.person_id == Address.person_id).scalar_subquery()
+    heard = exists().where(Heard.key == key).select().scalar_subquery()
+    newest = (col(Delivery.id).label("newest"), col(Delivery.fate).label("fate"), col(Delivery.message_id).label("name"))
+    told = (heard.label("heard"), unlocked.label("then"), *newest, _NextNumber().label("number"))
+    return (
+        select(Address, Person, Conversation, *told)
+        .join(Person, col(Address.person_id) == col(Person.id))
+        .join(Conversation, col(Conversation.person_id) == col(Person.id))
+        .join(Delivery, col(Delivery.id) == _newest_at(address), isouter=True)
+        .where(Address.address == address)
+    )
+
+
+def _held(statement: Any, *rows: Any) -> Any:
+    """These rows are held until the turn ends; others may still write rows that point to them."""
+    return statement.with_for_update(of=rows, key_share=True)
+
+
+@query
+def _speaking(address, key):
+    return _held(_at(address, key), Person, Conversation)
+
+
+@query
+def _speaking_about(address, key, paper_id):
+    pieces = select(func.count()).where(Evidence.assessment_id == Assessment.id, col(Evidence.removed_at).is_(None))
+    paper = (
+        Assessment,
+        said_last(col(Assessment.person_id), EXAMINE).scalar_subquery().label("agreed"),
+        pieces.scalar_subquery().label("pieces"),
+    )
+    about = _at(address, key).join(Assessment, col(Assessment.id) == paper_id).add_columns(*paper)
+    return _held(about, Person, Conversation, Assessment)
+
+
+@query
+def _newest(address):
+    return select(Delivery).where(Delivery.id == _newest_at(address))
+
+
+async def speaker(session: Session, address: str, key: str, paper_id: int | None = None) -> Speaker | None:
+    """Who speaks at this address; None where nobody was heard there before. `key` is the message's.
+
+    The paper that it is about comes along, held like the person, with what is asked about it at once: whether its
+    person agreed, and whether there is any evidence.
+    """
+    asked = _speaking(address, key) if paper_id is None else _speaking_about(address, key, paper_id)
+    found = (await session.exec(asked)).first()
+    if found and found.then != found.Conversation.updated_at:
+        # While we waited for the person another process had them: only what is held came to us as it is now.
+        session.begin_again()
+        found = (await session.exec(asked)).first()
+    if found is None:
+        return await (_first_words(session, address, key) if paper_id is None else speaker(session, address, key))
+    if paper_id is not None:
+        _bring_along(session, found)
+    return Speaker(
+        found.Address, found.Person, found.Conversation, bool(found.heard), found.newest, found.fate, found.name, found.number
+    )
+
+
+def _bring_along(session: Session, found: Any) -> None:
+    paper = found.Assessment
+    session.locked.add((Assessment, paper.id))
+    session.know(last_word(paper.person_id, EXAMINE), [] if found.agreed is None else [found.agreed])
+    if not found.pieces:
+        session.know(in_paper(paper.id), [])
+
+
+async def _first_words(session: Session, address: str, key: str) -> Speaker | None:
+    """Who is known at an address and never spoke."""
+    known = await addressed(session, address)
+    if known is None:
+        return None
+    row, person = known
+    await session.get(Person, person.id, lock=True)
+    talk = await session.get(Conversation, person.id, lock=True)
+    newest = (await session.exec(_newest(address))).first()
+    rest = (newest.id, newest.fate, newest.message_id) if newest else (None, None, None)
+    return Speaker(row, person, talk, await was_heard(session, key), *rest)
+
+
+async def newcomer(session: Session, address: str, now: datetime, language: str = "vi") -> Speaker:
+    """A new person behind a new address: no talk, nothing said."""
+    person = Person(created_at=now, language=language)
+    session.add(person)
+    await session.flush()
+    row = Address(address=address, person_id=person.id or 0, created_at=now, last_heard_at=now)
+    session.add(row)
+    return Speaker(row, person)
