@@ -53,13 +53,12 @@ def flat(delivery: Delivery) -> list[Any]:
 
 def offering(can: Can, delivery: Delivery) -> tuple[str, Buttons]:
     """The words of the list, if it is one, and the buttons that go below the message."""
-    rows: Buttons = tuple(tuple((label, token) for label, token in row) for row in delivery.buttons)
     if delivery.numbered is not None:
         labels = [label for label, _token in flat(delivery)]
         below = _list(labels[delivery.listed :], delivery.numbered + delivery.listed if delivery.numbered else UNNUMBERED)
         return "\n\n".join(part for part in (below, delivery.hint) if part), ()
     if delivery.hint is None or can.most_buttons is None:
-        return "", rows
+        return "", delivery.buttons
     shown = can.most_buttons - 1
     first = tuple(((label, token),) for label, token in in_order(delivery.buttons)[:shown])
     return "", (*first, ((delivery.hint, f"account.more:{delivery.id}:{shown}"),))

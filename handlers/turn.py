@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any, TypeVar
 
 from handlers.errors import Misheard
@@ -79,10 +80,14 @@ class Turn:
         assert self.person.id is not None
         return self.person.id
 
+    @cached_property
+    def today(self) -> date:
+        """The day on Viet Nam's calendar."""
+        return self.now.astimezone(HOME).date()
+
     @property
     def year(self) -> int:
-        """The year on Viet Nam's calendar."""
-        return self.now.astimezone(HOME).year
+        return self.today.year
 
     def reply(self, text: Words, *rows: Row, attachment: StoredFile | None = None) -> None:
         """Says something to the speaker; expects nothing."""

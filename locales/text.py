@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from locales.catalogue import translate
@@ -15,8 +15,7 @@ SOURCE = "vi"
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
-@dataclass(frozen=True)
-class Reader:
+class Reader(NamedTuple):
     """For whom words are made: a language, and the form of address that the person chose."""
 
     language: str = SOURCE
@@ -73,9 +72,9 @@ class Kept:
     made: dict[Reader, str] = field(default_factory=dict)
 
     def render(self, reader: Reader) -> str:
-        if reader not in self.made:
-            self.made[reader] = self.words.render(reader)
-        return self.made[reader]
+        if (made := self.made.get(reader)) is None:
+            made = self.made[reader] = self.words.render(reader)
+        return made
 
 
 @dataclass(slots=True)

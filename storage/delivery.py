@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from enum import IntEnum, StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, Index, delete, exists, func, literal_column, text, update
@@ -19,7 +18,7 @@ AT_ONCE = 100  # claimed in one look
 EVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Fate(StrEnum):
+class Fate:
     QUEUED = "queued"
     CLAIMED = "claimed"
     SENT = "sent"
@@ -28,8 +27,8 @@ class Fate(StrEnum):
     DROPPED = "dropped"  # overtaken before it was sent
 
 
-class Urgency(IntEnum):
-    """What goes first."""
+class Urgency:
+    """What goes first: the least."""
 
     REPLY = 0  # to the person who speaks
     NOTICE = 1  # to somebody whom it concerns
@@ -86,7 +85,7 @@ class Delivery(Row, table=True):
 _BY_NUMBER = col(Delivery.id) + 0
 
 
-def _is(rows: Any, fate: Fate) -> Any:
+def _is(rows: Any, fate: str) -> Any:
     """The fate stands in the statement itself: an index of some rows is not used where a parameter could ask for others."""
     return rows.fate == literal_column(f"'{fate}'")
 
@@ -144,7 +143,7 @@ def _stale(end, never):
     return select(Delivery.id).where(*stale).order_by(_BY_NUMBER).with_for_update(skip_locked=True)
 
 
-async def due(session: Session, channel: str, urgency: Urgency, now: datetime, most: int) -> list[Delivery]:
+async def due(session: Session, channel: str, urgency: int, now: datetime, most: int) -> list[Delivery]:
     """The oldest of this kind that may be sent now."""
     oldest = _due_broadcasts if urgency == Urgency.BROADCAST else _due
     return (await session.exec(oldest(channel, urgency, now, most))).all() if most > 0 else []

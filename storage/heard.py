@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, delete
+from sqlalchemy import JSON, Index, delete, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, col, select
 
@@ -12,10 +12,15 @@ from storage.row import Row
 from storage.session import Session
 from storage.statements import query
 
+_THERE = text("line IS NOT NULL")
+
 
 class Heard(Row, table=True):
+    # Where the platform keeps the history nobody asks what was heard at an address, and each message would pay for it.
+    __table_args__ = (Index("ix_heard_line", "address", "at", sqlite_where=_THERE, postgresql_where=_THERE),)
+
     key: str = Field(primary_key=True, max_length=200)
-    address: str = Field(index=True)
+    address: str
     at: datetime = Field(sa_type=Moment, index=True)
     line: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # kept only where the channel keeps no history of its own
 
@@ -46,12 +51,12 @@ async def mark_heard(session: Session, key: str, address: str, at: datetime, lin
 
 @query
 def _at_address(address, since, most):
-    return select(Heard).where(Heard.address == address, Heard.at >= since).order_by(col(Heard.at).desc()).limit(most)
+    return select(Heard).where(_THERE, Heard.address == address, Heard.at >= since).order_by(col(Heard.at).desc()).limit(most)
 
 
 async def lines_heard(session: Session, address: str, since: datetime, most: int) -> list[Heard]:
     """The person's latest lines at this address since then, oldest first."""
-    return [row for row in reversed((await session.exec(_at_address(address, since, most))).all()) if row.line]
+    return (await session.exec(_at_address(address, since, most))).all()[::-1]
 
 
 async def forget_heard(session: Session, before: datetime) -> int:

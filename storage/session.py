@@ -156,10 +156,15 @@ class Session:
 
     def add(self, row: SQLModel) -> None:
         """Will be a new row; one that was read here is written back anyway."""
-        known = self._rows.get((type(row), _key(row)))
-        if (known is None or known[0] is not row) and not any(row is new for new in self._new):
-            self._new.append(row)
-            self._tables.add(table_of(type(row)).name)
+        model = type(row)
+        known = self._rows.get((model, _key(row)))
+        if known is not None and known[0] is row:
+            return
+        for new in self._new:
+            if new is row:
+                return
+        self._new.append(row)
+        self._tables.add(table_of(model).name)
 
     def add_all(self, rows: Iterable[SQLModel]) -> None:
         for row in rows:
@@ -217,28 +222,34 @@ class Session:
             await self.flush()
 
     def _read(self, made: Compiled, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        if len(made.slots) == 1:
-            return [self._object(made.slots[0], row) for row in rows]
-        return [made.row([self._object(slot, values) for slot in made.slots]) for values in map(iter, rows)]
+        slots = made.slots
+        if len(slots) == 1:
+            return [self._part(slots[0], iter(row)) for row in rows]
+        return [made.row([self._part(slot, values) for slot in slots]) for values in map(iter, rows)]
+
+    def _part(self, slot: Slot, values: Iterator[Any]) -> Any:
+        """Takes as many of the values as the slot has names."""
+        if slot.model is not None:
+            return self._object(slot, values)
+        value = next(values)
+        return value if value is None or not slot.readers else slot.readers[0][1](value)
 
     def _object(self, slot: Slot, values: Iterable[Any], fresh: bool = False) -> Any:
-        """Takes as many of the values as the slot has names."""
-        named = dict(zip(slot.names, values))  # noqa: B905
+        named, model = dict(zip(slot.names, values)), slot.model  # noqa: B905
+        assert model is not None
         key = slot.key(named)
         if key is None:
-            return None  # no value, or the empty side of an outer join
-        known = self._rows.get((slot.model, key)) if slot.model else None
+            return None  # the empty side of an outer join
+        known = self._rows.get((model, key))
         if known and not fresh:
             return known[0]
         for name, read in slot.readers:
             if (value := named[name]) is not None:
                 named[name] = read(value)
-        if slot.model is None:
-            return named[""]
-        row_object = known[0] if known else object.__new__(slot.model)
+        row_object = known[0] if known else object.__new__(model)
         row_object.__dict__.update(named)
-        self._rows[slot.model, key] = (row_object, named)
-        self._tables.add(table_of(slot.model).name)
+        self._rows[model, key] = (row_object, named)
+        self._tables.add(table_of(model).name)
         return row_object
 
 

@@ -19,6 +19,7 @@ from storage.session import Conflict, DatabaseAway, StatementFailed, Write
 
 BUSY_SECONDS, LOOK_SECONDS = 15, 0.05  # for how long a command of an operator may hold the file; how often we look
 STATEMENTS = 500  # kept prepared
+MOST = 64  # turns that share a commit, unless more are ready at once
 TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 
@@ -52,9 +53,9 @@ class Sqlite:
         return Share(self)
 
     async def begin(self) -> list[asyncio.Future[None]]:
-        """Opens a group: what is ready to run in this round of the loop shares one commit, whoever waits for it.
+        """Opens a group: as long as each round of the loop brings more turns they share one commit, whoever waits for it.
 
-        A commit costs as much as all the statements of a turn; under load a group is a dozen turns.
+        A commit costs as much as all the statements of a turn; under load a group is dozens of turns.
         """
         # A deferred transaction that turns into a writer fails at once under a second writer.
         for _look in range(int(BUSY_SECONDS / LOOK_SECONDS)):
@@ -66,15 +67,17 @@ class Sqlite:
         else:
             self.run("BEGIN IMMEDIATE")
         self.group = []
-        asyncio.get_running_loop().call_soon(self._commit)
+        asyncio.get_running_loop().call_soon(self._commit, 0)
         return self.group
 
-    def _commit(self) -> None:
+    def _commit(self, before: int) -> None:
+        """`before` is how many waited one round ago."""
         if self.group is None:
             return  # closed meanwhile
-        if self.turn.locked():
-            # One of the group waits for something else than the database: its turn is not over.
-            asyncio.get_running_loop().call_soon(self._commit)
+        count = len(self.group)
+        # Where the turn is taken, one of the group waits for something else than the database: it is not over.
+        if self.turn.locked() or before < count < MOST:
+            asyncio.get_running_loop().call_soon(self._commit, count)
             return
         try:
             self.run("COMMIT")
@@ -150,7 +153,7 @@ class Sqlite:
         return engine
 
     async def close(self) -> None:
-        self._commit()
+        self._commit(MOST)
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -251,7 +251,7 @@ def _binder(kind: TypeEngine[Any], dialect: Dialect) -> Process:
     if isinstance(kind, Moment) and dialect.name == "sqlite":
         return Moment.bound
     if isinstance(kind, Boolean):
-        return None  # every driver takes a yes or no as it is
+        return int if dialect.name == "sqlite" else None
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 

@@ -1,6 +1,6 @@
 """The contract of a channel: one way to hear and to speak. What a channel can do is data."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -14,7 +14,7 @@ BUSY = "Hệ thống đang bận, ông/bà chờ một chút. Tin vừa gửi kh
 Receive = Callable[[Incoming], Awaitable["Receipt"]]
 
 
-Buttons = tuple[tuple[tuple[str, str], ...], ...]  # rows of (label, token)
+Buttons = Sequence[Sequence[Sequence[str]]]  # rows of (label, token)
 
 
 @dataclass(frozen=True)

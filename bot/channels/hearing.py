@@ -26,7 +26,7 @@ class Hearing:
     def __init__(self, understand: Understand, thank: Thank | None, apologise: Apologise, log: logging.Logger) -> None:
         self.understand, self.thank, self.apologise, self.log = understand, thank, apologise, log
         self.apologies = Pace(per_minute=1, burst=1, clock=time.monotonic)
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self.tasks, self.in_hand, self.quiet = set[asyncio.Task[Any]](), 0, asyncio.Event()
 
     def parse(self, update: Update) -> Incoming | None:
         """What was meant; None where it is nothing for us, or cannot be read."""
@@ -38,9 +38,21 @@ class Hearing:
             return None
 
     async def take(self, receive: Receive, update: Update) -> bool:
-        """Like `hear`. Goes on where the caller hangs up."""
+        """Whether the update was taken; if not, it must come again."""
         incoming = self.parse(update)
-        return incoming is None or await asyncio.shield(self._soon(self.hear(receive, incoming)))
+        if incoming is None:
+            return True
+        self.in_hand += 1
+        try:
+            return await self.hear(receive, incoming)
+        finally:
+            self.in_hand -= 1
+            if not self.in_hand:
+                self.quiet.set()
+
+    async def take_whole(self, receive: Receive, update: Update) -> bool:
+        """The same; goes on where the caller gives up."""
+        return await asyncio.shield(self._soon(self.take(receive, update)))
 
     async def hear(self, receive: Receive, incoming: Incoming) -> bool:
         """Whether it was taken; if not, it must come again."""
@@ -61,6 +73,9 @@ class Hearing:
             async with asyncio.timeout(seconds):
                 while self.tasks:
                     await asyncio.wait(self.tasks)
+                while self.in_hand:
+                    self.quiet.clear()
+                    await self.quiet.wait()
         for task in self.tasks:
             task.cancel()
 

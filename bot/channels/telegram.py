@@ -81,6 +81,7 @@ class Telegram:
         hush()
         hearing, speaking = self.requests = (Request(api_url, PATIENCE), Request(api_url, 20))
         self.bot = Bot(token, f"{api_url}/bot", f"{api_url}/file/bot", speaking, hearing)
+        self.base_url, self.driver = self.bot.base_url, _Driver(self)
         self.username: str | None = None
         self.hearing, self.speaking = False, 0
         self.piecewise = Piecewise()
@@ -122,20 +123,21 @@ class Telegram:
             await self.polling.stop(STOP_SECONDS)
         await self.heard.finish(STOP_SECONDS)
         await self.requests[0].shutdown()
-        await self._close_if_idle()
+        await self.close_if_idle()
 
     async def send(self, message: Outgoing) -> str:
         async def say(piece: Piece, last: bool) -> str:
-            async with self._driver():
+            async with self.driver:
                 return await self._said(message.chat, piece, _keyboard(message.buttons) if last else None)
 
         return await self.piecewise.say(message.delivery_id, pieces(message, self.can.text_limit, CAPTION_LIMIT), say)
 
     async def edit(self, change: Edit) -> None:
-        async with self._driver():
+        async with self.driver:
             try:
-                with contextlib.suppress(CutOff):  # it is changed
-                    await self._rewrite(change)
+                await self._rewrite(change)
+            except CutOff:
+                return  # it is changed
             except BadRequest as error:
                 said = error.message.lower()
                 if said.startswith(NOT_THERE):
@@ -147,7 +149,7 @@ class Telegram:
         if sent.reference is None or (sent.size or 0) > LARGEST_FILE:
             raise NotFetched("nothing to fetch, or too much")
         try:
-            async with self._driver():
+            async with self.driver:
                 file = await self.bot.get_file(sent.reference)
                 if (file.file_size or 0) > LARGEST_FILE:
                     raise NotFetched("too big")
@@ -207,7 +209,7 @@ class Telegram:
     async def _acknowledge(self, query_id: str) -> None:
         """Ends the waiting sign on the button."""
         try:
-            async with self._driver():
+            async with self.driver:
                 await self._call("answerCallbackQuery", callback_query_id=query_id)
         except SendError as error:
             log.debug("press not acknowledged", extra={"action": "acknowledge_failed", "reason": str(error)})
@@ -215,12 +217,12 @@ class Telegram:
     async def _call(self, method: str, **values: Any) -> Any:
         """A method of the Bot API as it stands there; the driver's own wrapping costs a turn a third of its time."""
         body = orjson.dumps({name: value for name, value in values.items() if value is not None})
-        return await self.requests[1].post(f"{self.bot.base_url}/{method}", body)  # type: ignore[arg-type]
+        return await self.requests[1].call(f"{self.base_url}/{method}", body)
 
     async def _apologise(self, incoming: Incoming) -> None:
         """The message could not be kept, and comes again by itself; the person should know that it is not lost."""
         with contextlib.suppress(SendError):
-            async with self._driver():
+            async with self.driver:
                 if incoming.origin:
                     await self._call("answerCallbackQuery", callback_query_id=incoming.origin, text=BUSY)
                 else:
@@ -260,23 +262,7 @@ class Telegram:
                 raise
             await self._call("editMessageCaption", **place, caption=change.text)
 
-    @contextlib.asynccontextmanager
-    async def _driver(self) -> AsyncIterator[None]:
-        """Keeps the connections open while we hear; before and after, for as long as somebody speaks.
-
-        Answers to the last messages are sent after `stop`. Raises what became of the message.
-        """
-        self.speaking += 1
-        try:
-            await self.requests[1].initialize()
-            yield
-        except TelegramError as error:
-            raise fate(error, self.token) from error
-        finally:
-            self.speaking -= 1
-            await self._close_if_idle()
-
-    async def _close_if_idle(self) -> None:
+    async def close_if_idle(self) -> None:
         if not self.hearing and not self.speaking:
             await self.requests[1].shutdown()
 
@@ -285,6 +271,26 @@ class Telegram:
         level = logging.ERROR if ours else logging.WARNING
         log.log(level, "Telegram cannot be heard", extra={"action": "poll_failed", "reason": reason(error, self.token)})
         return error.after if isinstance(error, Slower) else 0
+
+
+class _Driver:
+    """Keeps the connections open while we hear; before and after, for as long as somebody speaks.
+
+    Answers to the last messages are sent after `stop`. Raises what became of the message.
+    """
+
+    def __init__(self, channel: Telegram) -> None:
+        self.channel = channel
+
+    async def __aenter__(self) -> None:
+        self.channel.speaking += 1
+        await self.channel.requests[1].initialize()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        self.channel.speaking -= 1
+        await self.channel.close_if_idle()
+        if isinstance(error, TelegramError):
+            raise fate(error, self.channel.token) from error
 
 
 def _keyboard(buttons: Buttons) -> Keyboard | None:

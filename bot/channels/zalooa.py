@@ -150,7 +150,7 @@ class ZaloOa:
         """Whether it is safe before the platform stops waiting; where not, it goes on, and is known when it comes again."""
         try:
             async with asyncio.timeout(IN_TIME):
-                return await self.heard.take(receive, event)
+                return await self.heard.take_whole(receive, event)
         except TimeoutError:
             log.warning("not heard in time", extra={"action": "webhook_late"})
             return False

@@ -2,18 +2,19 @@
 
 from handlers.account.guards import agreed, heading, is_known, subject, who
 from handlers.assessment.rules import existing, next_question, open_question, own_draft, own_paper, subject_key
-from handlers.assessment.wording import ladder, opening, progress, question_words, settled
+from handlers.assessment.wording import labels, opening, page, settled
 from handlers.errors import Misheard, Refusal
 from handlers.router import Router
 from handlers.titles.model import ALL, Choice, Question, Subject, Title
 from handlers.titles.published import InForce, title_in_force, title_of, titles_in_force
 from handlers.turn import Row, Turn, button
-from locales import Text, Words, _, join
+from locales import Kept, Text, Words, _, join
 from storage.assessment import Assessment, Status
 from storage.household import Household, household_of
 from storage.person import Person, proxy
 
 router = Router("assess")
+BACK, SKIP, WHY = Kept(_("Quay lại")), Kept(_("Bỏ qua")), Kept(_("Vì sao hỏi?"))
 
 
 @router.command("/tudanhgia", "tự đánh giá")
@@ -112,15 +113,13 @@ async def question(turn: Turn, paper_id: int, question_id: str) -> None:
     """One question with its steps, an example each."""
     paper, title, asked = await open_question(turn, paper_id, question_id)
     person = await _person(turn, paper)
-    steps, labels = ladder(title, asked, paper.group, await _offered(turn, paper, title, asked))
+    choices = await _offered(turn, paper, title, asked)
+    shown = labels(title, asked, choices)
     turn.ask(
-        join(
-            [progress(turn, paper, title, person, asked), question_words(turn, paper, title, asked, person), steps],
-            "\n\n",
-        ),
-        *[button(label, "assess.answer", paper_id, question_id, choice_id) for choice_id, label in labels],
+        page(turn, paper, title, asked, person, choices),
+        *[button(label, "assess.answer", paper_id, question_id, choice_id) for choice_id, label in shown],
         *_ways(paper, title, asked),
-        listed=len(labels),
+        listed=len(shown),
     )
 
 
@@ -201,7 +200,9 @@ async def _offered(turn: Turn, paper: Assessment, title: Title, asked: Question)
     """The steps to choose from; "no children at school" only where the household says so."""
     choices = title.choices(asked, paper.group)
     household = await turn.session.get(Household, paper.household_id) if paper.household_id else None
-    return [choice for choice in choices if not choice.exempt or household is None or household.school_age == 0]
+    if household is None or household.school_age == 0:
+        return choices
+    return [choice for choice in choices if not choice.exempt]
 
 
 def _exempt(title: Title, paper: Assessment, household: Household | None) -> Words | None:
@@ -218,24 +219,17 @@ def _split(token: str) -> tuple[str, ...]:
     return tuple(token.split(":"))
 
 
-
-
-
-
-
-
-
 def _ways(paper: Assessment, title: Title, asked: Question) -> list[Row]:
     """The buttons that are not answers."""
     at = (paper.id or 0, asked.id)
-    reason = button(_("Vì sao hỏi?"), "assess.why", *at)
+    reason = button(WHY, "assess.why", *at)
     if paper.status == Status.NEED_MORE:
         return [[reason, button(_("Giữ nguyên, thêm minh chứng"), "evidence.ask", *at)]]
     if asked.id in paper.answers:
         return [[button(_("Giữ nguyên"), "assess.go_on", *at), reason], [button(_("Xem lại phiếu"), "review.show", at[0])]]
-    ways = [button(_("Bỏ qua"), "assess.skip", *at), reason]
+    ways = [button(SKIP, "assess.skip", *at), reason]
     if title.number(asked.id) > 1:
-        ways.insert(0, button(_("Quay lại"), "assess.back", *at))
+        ways.insert(0, button(BACK, "assess.back", *at))
     return [ways]
 
 

@@ -5,8 +5,9 @@ from handlers.assessment.rules import open_question
 from handlers.errors import Misheard
 from handlers.incoming import Said, Sent
 from handlers.router import Router
-from handlers.turn import Turn, button
-from locales import Text, Words, _, join
+from handlers.titles.model import Question, Title
+from handlers.turn import Row, Turn, button
+from locales import Kept, Text, Words, _, join
 from storage.assessment import Assessment, Status
 from storage.evidence import Evidence, evidence_of
 from storage.person import Person
@@ -21,20 +22,24 @@ MOST = 10  # pieces for one question
 async def ask(turn: Turn, paper_id: int, question_id: str) -> None:
     paper, title, question = await open_question(turn, paper_id, question_id)
     present = await evidence_of(turn.session, paper_id, question_id)
-    number = title.number(question_id)
     person = await turn.session.get(Person, paper.person_id)
-    turn.ask(
-        join(
-            [
-                heading(turn, person) if person else None,
-                _("Câu {number}. {question}", number=number, question=Text(question.label)),
-                _("Đã có {count} minh chứng.", count=len(present)) if present else None,
-                _("{You} có gì làm minh chứng không ạ? Gửi ảnh, tệp, hoặc viết một câu."),
-                _("Ví dụ: {evidence}", evidence=Text(question.evidence)),
-            ]
-        ),
-        *_ways(paper, question_id, bool(present)),
-        waits=hear.token(paper_id, question_id),
+    about = heading(turn, person) if person else None
+    if about is None and not present:
+        words = title.keep("evidence", question_id, make=lambda: Kept(_request(title, question, None, 0)))
+    else:
+        words = _request(title, question, about, len(present))
+    turn.ask(words, *_ways(paper, question_id, bool(present)), waits=hear.token(paper_id, question_id))
+
+
+def _request(title: Title, question: Question, about: Words | None, count: int) -> Words:
+    return join(
+        [
+            about,
+            _("Câu {number}. {question}", number=title.number(question.id), question=Text(question.label)),
+            _("Đã có {count} minh chứng.", count=count) if count else None,
+            _("{You} có gì làm minh chứng không ạ? Gửi ảnh, tệp, hoặc viết một câu."),
+            _("Ví dụ: {evidence}", evidence=Text(question.evidence)),
+        ]
     )
 
 
@@ -81,13 +86,14 @@ async def done(turn: Turn, paper_id: int, question_id: str) -> None:
     if turn.conversation.here != ask.token(paper_id, question_id):
         raise Misheard(_("Câu này đã qua rồi. Mời {you} làm tiếp từ đây."))
     count = len(await evidence_of(turn.session, paper_id, question_id))
-    number = title.number(question_id)
-    turn.settle(
-        _("✓ Câu {number}: {count} minh chứng", number=number, count=count)
-        if count
-        else _("Câu {number}: chưa có minh chứng", number=number)
-    )
+    turn.settle(title.keep("counted", question_id, count, make=lambda: Kept(_counted(title.number(question_id), count))))
     await turn.go("assess.go_on", paper_id, question_id)
+
+
+def _counted(number: int, count: int) -> Words:
+    if not count:
+        return _("Câu {number}: chưa có minh chứng", number=number)
+    return _("✓ Câu {number}: {count} minh chứng", number=number, count=count)
 
 
 def kind_name(kind: str) -> Words:
@@ -126,14 +132,15 @@ def _trouble(problem: str | None) -> Words:
     )
 
 
-def _ways(paper: Assessment, question_id: str, has_some: bool):  # type: ignore[no-untyped-def]
+FINISHED, NEXT, NONE_NEXT = _("Xong, xem lại phiếu"), Kept(_("Câu tiếp theo")), Kept(_("Chưa có, câu tiếp theo"))
+VOUCH, MEND = Kept(_("Nhờ chi hội xác nhận")), Kept(_("Sửa câu trả lời"))
+
+
+def _ways(paper: Assessment, question_id: str, has_some: bool) -> tuple[Row, ...]:
     at = (paper.id or 0, question_id)
-    if paper.status == Status.NEED_MORE:
-        onwards = button(_("Xong, xem lại phiếu"), "evidence.done", *at)
-    else:
-        onwards = button(_("Câu tiếp theo") if has_some else _("Chưa có, câu tiếp theo"), "evidence.done", *at)
+    onwards = FINISHED if paper.status == Status.NEED_MORE else NEXT if has_some else NONE_NEXT
     return (
-        onwards,
-        None if has_some else button(_("Nhờ chi hội xác nhận"), "evidence.vouch", *at),
-        button(_("Sửa câu trả lời"), "assess.question", *at),
+        button(onwards, "evidence.done", *at),
+        None if has_some else button(VOUCH, "evidence.vouch", *at),
+        button(MEND, "assess.question", *at),
     )

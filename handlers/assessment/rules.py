@@ -1,14 +1,11 @@
 """Whose paper it is, whether it may still change, and which question comes next."""
 
-from datetime import date
-
 from handlers.account.guards import agreed
 from handlers.errors import Refusal
 from handlers.titles.model import Question, Subject, Title
 from handlers.titles.published import InForce, title_of
 from handlers.turn import Turn
 from locales import _
-from locales.text import HOME
 from storage.assessment import Assessment, Status, paper_about, paper_in_hand
 from storage.household import members_of
 from storage.person import Person
@@ -49,13 +46,7 @@ async def open_question(turn: Turn, paper_id: int, question_id: str) -> tuple[As
 
 def is_closed(turn: Turn, paper: Assessment, title: Title) -> bool:
     """Whether the year's window closed before the paper was sent."""
-    return paper.status == Status.DRAFT and turn.now.astimezone(HOME).date() > last_day(title, paper.year)
-
-
-def last_day(title: Title, year: int) -> date:
-    """The day on which the year's window closes."""
-    month, day = map(int, title.window_to.split("-"))
-    return date(year, month, day)
+    return paper.status == Status.DRAFT and turn.today > title.last_day(paper.year)
 
 
 def next_question(title: Title, paper: Assessment, after: str | None = None) -> str | None:
@@ -63,10 +54,12 @@ def next_question(title: Title, paper: Assessment, after: str | None = None) -> 
 
     None when there is none left to ask.
     """
-    order = [question.id for question in title.questions]
-    start = order.index(after) + 1 if after in order else 0
-    turned = order[start:] + order[:start]
-    return next((q for q in turned if q not in paper.answers and q not in paper.skipped), None)
+    order, answers, skipped = title.order, paper.answers, paper.skipped
+    start = title.number(after) if after in title.by_id else 0
+    for question_id in order[start:] + order[:start]:
+        if question_id not in answers and question_id not in skipped:
+            return question_id
+    return None
 
 
 async def existing(turn: Turn, found: InForce, person: Person, household_id: int | None) -> Assessment | None:

@@ -14,10 +14,23 @@ def opening(title: Title) -> Words:
     return join([title.shown_name, basis, Text(title.notice)])
 
 
-def progress(turn: Turn, paper: Assessment, title: Title, person: Person, asked: Question) -> Words:
+def page(turn: Turn, paper: Assessment, title: Title, asked: Question, person: Person, choices: list[Choice]) -> Words:
+    """A question with its steps. Whoever answers it for themselves for the first time reads what a million others read."""
+    left = sum(1 for question_id in title.order if question_id not in paper.answers)
+    minutes = max(1, round(title.minutes * left / len(title.order)))
+
+    def words() -> Words:
+        steps = title.keep("steps", asked.id, paper.group, len(choices), make=lambda: Kept(_steps(choices)))
+        head = _progress(turn, paper, title, person, asked, minutes)
+        return join([head, _question(turn, paper, title, asked, person), steps], "\n\n")
+
+    if person.id != turn.me or paper.status != Status.DRAFT or asked.id in paper.answers:
+        return words()
+    return title.keep("page", asked.id, paper.group, len(choices), minutes, make=lambda: Kept(words()))
+
+
+def _progress(turn: Turn, paper: Assessment, title: Title, person: Person, asked: Question, minutes: int) -> Words:
     number, total = title.number(asked.id), len(title.questions)
-    left = sum(1 for q in title.questions if q.id not in paper.answers)
-    minutes = max(1, round(title.minutes * left / total))
     if paper.status == Status.NEED_MORE:
         line = _("Câu {number}/{total} · bổ sung theo đề nghị", number=number, total=total)
     elif asked.id in paper.answers:
@@ -28,18 +41,15 @@ def progress(turn: Turn, paper: Assessment, title: Title, person: Person, asked:
     return join([heading(turn, person), line, part])
 
 
-def question_words(turn: Turn, paper: Assessment, title: Title, asked: Question, person: Person) -> Words:
+def _question(turn: Turn, paper: Assessment, title: Title, asked: Question, person: Person) -> Words:
     chosen = title.choice(asked.id, paper.answers.get(asked.id, ""))
     now = _("Đang ghi: {answer}.", answer=Text(chosen.label)) if chosen else None
     return join([said(title.wording(asked, paper.group).text, who=who(turn, person)), now])
 
 
-def ladder(title: Title, asked: Question, group: str | None, choices: list[Choice]) -> tuple[Words, list[tuple[str, Words]]]:
-    """The steps in words, and each step's id and button; a million people read the same ones."""
-    key = ("ladder", asked.id, group, len(choices))
-    if key not in title.kept:
-        title.kept[key] = Kept(_steps(choices)), [(choice.id, Kept(label(choice))) for choice in choices]
-    return title.kept[key]  # type: ignore[no-any-return]
+def labels(title: Title, asked: Question, choices: list[Choice]) -> list[tuple[str, Words]]:
+    """Each step's id and what stands on its button."""
+    return title.keep("labels", asked.id, len(choices), make=lambda: [(choice.id, Kept(label(choice))) for choice in choices])
 
 
 def _steps(choices: list[Choice]) -> Words:
@@ -60,5 +70,10 @@ def label(choice: Choice) -> Words:
 
 
 def settled(title: Title, asked: Question, choice: Choice) -> Words:
-    number = title.number(asked.id)
-    return _("✓ Câu {number}. {question}: {answer}", number=number, question=Text(asked.label), answer=label(choice))
+    """What stays of a question that was answered."""
+
+    def words() -> Words:
+        number = title.number(asked.id)
+        return Kept(_("✓ Câu {number}. {question}: {answer}", number=number, question=Text(asked.label), answer=label(choice)))
+
+    return title.keep("settled", asked.id, choice.id, make=words)

@@ -1,9 +1,10 @@
 """A title: its criteria as data, exactly as one TOML file states them."""
 
+from collections.abc import Callable
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +12,7 @@ from locales import Text, Words, plain
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,24}$")]
 Day = Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
+T = TypeVar("T")
 ALL = "all"  # the wording of a title without groups
 
 
@@ -102,18 +104,22 @@ class Title(Strict):
         return data
 
     @cached_property
-    def _shown(self) -> dict[tuple[str, str | None], list[Choice]]:
-        """The steps of each question and group, once they have been put together."""
+    def _kept(self) -> dict[tuple[Any, ...], Any]:
         return {}
 
-    @cached_property
-    def kept(self) -> dict[Any, Any]:
-        """What others put together from a revision, which never changes; each under a key of its own."""
-        return {}
+    def keep(self, *key: Any, make: Callable[[], T]) -> T:
+        """What is put together from a revision, which never changes, is put together once."""
+        if (known := self._kept.get(key)) is None:
+            known = self._kept[key] = make()
+        return known  # type: ignore[no-any-return]
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
         return {question.id: number for number, question in enumerate(self.questions, 1)}
+
+    @cached_property
+    def order(self) -> list[str]:
+        return [question.id for question in self.questions]
 
     @cached_property
     def by_id(self) -> dict[str, Question]:
@@ -123,15 +129,18 @@ class Title(Strict):
         """The question's place in the order in which they are asked, from 1."""
         return self._numbers[question_id]
 
+    def last_day(self, year: int) -> date:
+        """The day on which the year's window closes."""
+        month, day = map(int, self.window_to.split("-"))
+        return date(year, month, day)
+
     def choices(self, question: Question, group: str | None) -> list[Choice]:
         """The steps to choose from, with the examples of the person's group, lowest first."""
-        key = (question.id, group)
-        if key not in self._shown:
-            examples = self.wording(question, group).examples
-            steps = zip(self.ladder, examples, strict=not question.choices)
-            shown = [step.model_copy(update={"example": e}) for step, e in steps]
-            self._shown[key] = question.choices or shown
-        return self._shown[key]
+        return question.choices or self.keep("choices", question.id, group, make=lambda: self._ladder(question, group))
+
+    def _ladder(self, question: Question, group: str | None) -> list[Choice]:
+        steps = zip(self.ladder, self.wording(question, group).examples, strict=True)
+        return [step.model_copy(update={"example": example}) for step, example in steps]
 
     def choice(self, question_id: str, choice_id: str) -> Choice | None:
         steps = self.by_id[question_id].choices or self.ladder

@@ -14,8 +14,10 @@ from tests.benchmarks.servers import (
     AIOGRAM,
     LIMIT,
     POSTGRES,
+    POSTGRES_PAGE,
     POSTGRES_TWICE,
     SQLITE,
+    SQLITE_PAGE,
     STOCK,
     STOCK_SQLMODEL,
     Contestant,
@@ -28,6 +30,10 @@ server has one core, the load and the stand-in of the Bot API the other. Peers k
 turn of ours is one of the real bot: heard once, rights, criteria, event, words, outbox, and the call. A citizen presses as
 soon as the next question is there, 64 of them side by side (256 where the platform takes 50 ms). CPU is the server's own;
 PostgreSQL's is not in it.
+
+A process of its own was asked for the stand-in of the Bot API: here one process plays both it and the citizens, because
+there is no third core to put it on. At the web chat there is no platform: every citizen has a cookie and a page that stays
+open and offers compression as browsers do; what the server keeps for it is in the MB.
 """
 Rows = dict[Contestant, list[Figures]]
 
@@ -69,18 +75,19 @@ async def main() -> None:
     options.add_argument("--seconds", type=float, default=5, help="of taps in each measurement")
     options.add_argument("--only", default="", help="words of the contestants' names, with commas between; no ratios then")
     options.add_argument("--families", type=int, default=310_000, help="stored, for the measures of scale; 0 leaves them out")
+    options.add_argument("--people", type=int, default=100_000, help="who talk while the process's memory is watched")
     options.add_argument("--out", type=Path)
     chosen = options.parse_args()
     report = [HEADING.format(rounds=chosen.rounds, seconds=chosen.seconds)]
     with Arena() as arena:
         if chosen.only:
-            everyone = (LIMIT, STOCK, STOCK_SQLMODEL, AIOGRAM, SQLITE, POSTGRES, POSTGRES_TWICE)
+            everyone = (LIMIT, STOCK, STOCK_SQLMODEL, AIOGRAM, SQLITE, POSTGRES, POSTGRES_TWICE, SQLITE_PAGE, POSTGRES_PAGE)
             some = [one for one in everyone if any(word in one.name for word in chosen.only.split(","))]
             report.append(table("Taps on answers", await rounds(arena, some, chosen.rounds, 0, chosen.seconds)))
         else:
             report += await compare(arena, chosen.rounds, chosen.seconds)
         if chosen.families:
-            report += await scale.report(arena, chosen.families)
+            report += await scale.report(arena, chosen.families, chosen.people, chosen.seconds)
     text = "\n".join(report)
     print(text)
     if chosen.out:
@@ -93,6 +100,7 @@ async def compare(arena: Arena, count: int, seconds: float) -> list[str]:
     fast = await rounds(arena, everyone, count, 0, seconds)
     slow = await rounds(arena, [LIMIT, STOCK, AIOGRAM, SQLITE, POSTGRES], count, 0.05, seconds)
     both = await rounds(arena, [POSTGRES, POSTGRES_TWICE], count, 0, seconds)
+    pages = await rounds(arena, [SQLITE_PAGE, POSTGRES_PAGE], count, 0, seconds)
     calm = await rounds(arena, [LIMIT, SQLITE, POSTGRES], count, 0, seconds, rate=200)
     lines = [
         "\n## Against what was asked\n", "| measure | at least | aim | measured: median of the rounds (from – to) |", "|---|---|---|---|",
@@ -110,6 +118,7 @@ async def compare(arena: Arena, count: int, seconds: float) -> list[str]:
         table("Taps on answers, the platform answers at once", fast),
         table("Taps on answers, the platform takes 50 ms a call", slow),
         table("PostgreSQL: one process and two, on the same two cores", both),
+        table("The web chat: the same taps over a WebSocket", pages),
         table("200 turns a second, whoever is still waiting", calm),
     ]
 

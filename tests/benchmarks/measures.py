@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import math
 import os
+import resource
 import shutil
 import statistics
 import tempfile
@@ -13,20 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.servers import BOT_CORE, WORLD_CORE, Contestant, Server
-from tests.benchmarks.talks import beginning, paced, side_by_side, taps
+from tests.benchmarks.talks import ANSWERS, beginning, paced, side_by_side, taps
+from tests.benchmarks.webworld import WebWorld
 from tests.benchmarks.world import World
 from tests.conftest import create, fill
 from tests.running import free_port, postgres_server
 
 SIDE_BY_SIDE, WHEN_SLOW = 64, 256
-WARM_UP = 0.5  # seconds
+CROWD = 256  # citizens at least, and all of a peer's: those tap for ever
+FASTEST = 4_000  # turns a second that ours may reach before its citizens have no question left
 
 
 @dataclass(frozen=True)
 class Figures:
     turns: float  # a second
     cpu: float  # µs of the server's processes a turn; the database's own are not in it
-    p50: float  # seconds from the POST to the answer's arrival
+    p50: float  # seconds from the press to the next question's arrival
     p95: float
     p99: float
     megabytes: float
@@ -41,6 +45,9 @@ class Arena:
 
     def __enter__(self) -> "Arena":
         os.sched_setaffinity(0, {WORLD_CORE})
+        # A thousand pages are open at once, and the servers inherit the limit.
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         self.stack = contextlib.ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         server = self.stack.enter_context(postgres_server())
@@ -78,7 +85,8 @@ class Arena:
         cores = (BOT_CORE,) if contestant.processes == 1 else (BOT_CORE, WORLD_CORE)
         api_port = free_port()
         servers = [Server(contestant, folder, api_port, url, cores) for _ in range(contestant.processes)]
-        async with World(servers, api_port, delay) as world, contextlib.AsyncExitStack() as running:
+        kind = WebWorld if contestant.page else World
+        async with kind(servers, api_port, delay) as world, contextlib.AsyncExitStack() as running:
             for server in servers:
                 await running.enter_async_context(server)
             yield world
@@ -89,15 +97,16 @@ class Arena:
     ) -> Figures:
         """Taps for so many seconds: as fast as they are answered, or so many a second."""
         async with self.world(contestant, delay, database_url) as world:
-            people = [world.citizen(first + number) for number in range(300 if contestant.ours else 256)]
             at_once = WHEN_SLOW if delay else SIDE_BY_SIDE
+            count = at_once + enough(rate or FASTEST, seconds) if contestant.ours else 0
+            people = [world.citizen(first + number) for number in range(max(CROWD, count))]
             if contestant.ours or not delay:
                 await side_by_side(world, [(one, beginning(contestant, one.number)) for one in people], at_once)
             else:
                 # A peer that takes people one after another would take longer to greet them all than to be measured.
                 people = people[:32]
                 await side_by_side(world, [(one, beginning(contestant, one.number)) for one in people], 32)
-            talks = [(one, taps(contestant)) for one in people]
+            talks = iter([(one, taps(contestant)) for one in people])
             world.latencies.clear()
             cpu, began = _cpu(world), asyncio.get_running_loop().time()
             if rate:
@@ -105,9 +114,15 @@ class Arena:
             else:
                 await side_by_side(world, talks, at_once, seconds)
             took, used = asyncio.get_running_loop().time() - began, _cpu(world) - cpu
+            assert rate or not contestant.ours or next(talks, None), "the citizens ran out of questions: FASTEST is too small"
             turns, ordered = len(world.latencies), sorted(world.latencies)
             p50, p95, p99 = (ordered[int(turns * share)] for share in (0.5, 0.95, 0.99))
             return Figures(turns / took, used / turns * 1e6, p50, p95, p99, sum(one.megabytes() for one in world.servers))
+
+
+def enough(rate: float, seconds: float) -> int:
+    """How many citizens have questions for so many turns a second."""
+    return math.ceil(rate * seconds / len(ANSWERS))
 
 
 def _cpu(world: World) -> float:

@@ -26,6 +26,7 @@ class Contestant:
     command: tuple[str, ...]
     ours: str = ""  # sqlite | postgres
     processes: int = 1
+    page: bool = False  # its citizens sit at the web chat, not at Telegram
     python: str = sys.executable
 
 
@@ -97,3 +98,5 @@ AIOGRAM = Contestant("aiogram, states in SQLite", ("-m", "tests.benchmarks.peers
 SQLITE = Contestant("**ours, SQLite**", OURS, "sqlite")
 POSTGRES = Contestant("**ours, PostgreSQL**", OURS, "postgres")
 POSTGRES_TWICE = Contestant("**ours, PostgreSQL, two processes**", OURS, "postgres", 2)
+SQLITE_PAGE = Contestant("**our web chat, SQLite**", OURS, "sqlite", page=True)
+POSTGRES_PAGE = Contestant("**our web chat, PostgreSQL**", OURS, "postgres", page=True)

@@ -11,9 +11,13 @@ ANSWERS = ["[Thường xuyên (8 điểm)]", "[Chưa có, câu tiếp theo]"] * 
 PEERS_ANSWER = "[Mức 3 (6 điểm)]"
 
 
+SURNAMES = ["Nguyễn", "Trần", "Lê", "Phạm", "Hoàng", "Phan", "Vũ", "Đặng", "Bùi", "Đỗ"]
+
+
 def who(number: int) -> list[str]:
-    """No two citizens have the same name and year of birth."""
-    name = f"Nguyễn Thị {'ABCDEGHKLM'[number % 10]}n {'BCDGHKLMNT'[number // 10 % 10]}{'aeiou'[number // 100 % 5]}"
+    """No two of 15,000 citizens in a row have the same name and year of birth."""
+    given = f"{'ABCDEGHKLM'[number % 10]}n {'BCDGHKLMNT'[number // 10 % 10]}{'aeiou'[number // 100 % 5]}"
+    name = f"{SURNAMES[number // 500 % 10]} Thị {given}"
     return ["[bác]", name, str(1940 + number % 60), "trung tien cam binh", "[Đúng]", "[Công dân học tập]", "[Người dân trong xã]"]
 
 

@@ -36,6 +36,10 @@ class _Framed(asyncio.Protocol):
         if self.transport and not self.transport.is_closing():
             self.transport.write(data)
 
+    def close(self) -> None:
+        if self.transport:
+            self.transport.close()
+
 
 def _length(head: bytes) -> int:
     lowered = head.lower()
@@ -57,40 +61,48 @@ class Serving(_Framed):
         self.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content))
 
 
-class _Line(_Framed):
+class Line(_Framed):
     """One connection; one request at a time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting: asyncio.Future[int] | None = None
+        self.waiting: asyncio.Future[bytes] | None = None
+
+    async def ask(self, request: bytes) -> bytes:
+        """The head of the answer. Raises ConnectionResetError where the connection ends before."""
+        self.waiting = asyncio.get_running_loop().create_future()
+        self.write(request)
+        return await self.waiting
 
     def arrived(self, head: bytes, body: bytes) -> None:
         if self.waiting and not self.waiting.done():
-            self.waiting.set_result(int(head[9:12]))
+            self.waiting.set_result(head)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.waiting and not self.waiting.done():
             self.waiting.set_exception(ConnectionResetError())
 
 
+def status(head: bytes) -> int:
+    """The status that the head of an answer gives."""
+    return int(head[9:12])
+
+
 class Poster:
     """Posts to one address over connections that stay open. Gives the status; raises OSError."""
 
     def __init__(self, port: int, path: str, headers: dict[str, str]) -> None:
-        self.port, self.idle = port, deque[_Line]()
+        self.port, self.idle = port, deque[Line]()
         lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Type: application/json"]
         self.head = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items())]).encode()
 
     async def post(self, body: bytes) -> int:
         loop = asyncio.get_running_loop()
-        line = self.idle.pop() if self.idle else (await loop.create_connection(_Line, "127.0.0.1", self.port))[1]
-        line.waiting = loop.create_future()
-        line.write(b"%b\r\nContent-Length: %d\r\n\r\n%b" % (self.head, len(body), body))
-        status = await line.waiting
+        line = self.idle.pop() if self.idle else (await loop.create_connection(Line, "127.0.0.1", self.port))[1]
+        head = await line.ask(b"%b\r\nContent-Length: %d\r\n\r\n%b" % (self.head, len(body), body))
         self.idle.append(line)
-        return status
+        return status(head)
 
     def close(self) -> None:
         for line in self.idle:
-            if line.transport:
-                line.transport.close()
+            line.close()

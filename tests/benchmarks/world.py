@@ -54,17 +54,23 @@ class World:
 
     async def says(self, citizen: Citizen, words: str) -> None:
         """Types, or presses where it is `[a button]`; returns when the answer has arrived."""
-        body = orjson.dumps(self._update(citizen, words))
-        poster = self.posters[citizen.number % len(self.posters)]
         citizen.heard = asyncio.get_running_loop().create_future()
         began = time.perf_counter()
-        status, arrived = await asyncio.gather(poster.post(body), asyncio.wait_for(citizen.heard, PATIENCE))
-        assert status == 200, status
-        self.latencies.append(arrived - began)
+        async with asyncio.timeout(PATIENCE):
+            await self.post(citizen, words)
+            self.latencies.append(await citizen.heard - began)
 
     async def post(self, citizen: Citizen, words: str) -> None:
         """Does not wait for the answer."""
-        assert await self.posters[0].post(orjson.dumps(self._update(citizen, words))) == 200
+        poster = self.posters[citizen.number % len(self.posters)]
+        assert await poster.post(orjson.dumps(self._update(citizen, words))) == 200
+
+    def shows(self, citizen: Citizen, text: str, buttons: dict[str, tuple[int, str]]) -> None:
+        """A message has arrived; it is the answer unless it is the notice of the criteria, which comes before the question."""
+        citizen.buttons = buttons or citizen.buttons
+        # The notice has no buttons; a question without any gives an example.
+        if (buttons or "Ví dụ: " in text) and citizen.heard and not citizen.heard.done():
+            citizen.heard.set_result(time.perf_counter())
 
     def _update(self, citizen: Citizen, words: str) -> dict[str, Any]:
         who = {"id": citizen.number, "is_bot": False, "first_name": "An"}
@@ -96,10 +102,7 @@ class World:
         number = int(values.get("message_id") or next(citizen.messages))
         markup = values.get("reply_markup")
         markup = orjson.loads(markup) if isinstance(markup, str) else markup
-        if rows := (markup or {}).get("inline_keyboard"):
-            citizen.buttons = {button["text"]: (number, button["callback_data"]) for row in rows for button in row}
-        # The notice of the criteria has no buttons and comes before the question.
-        if (rows or "Ví dụ: " in values["text"]) and citizen.heard and not citizen.heard.done():
-            citizen.heard.set_result(time.perf_counter())
+        rows = (markup or {}).get("inline_keyboard", ())
+        self.shows(citizen, values["text"], {button["text"]: (number, button["callback_data"]) for row in rows for button in row})
         chat = {"id": citizen.number, "type": "private"}
         return orjson.dumps({"ok": True, "result": {"message_id": number, "date": 1_790_000_000, "chat": chat, "text": "x"}})
