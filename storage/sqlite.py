@@ -21,7 +21,10 @@ BUSY_SECONDS, LOOK_SECONDS = 15, 0.05  # for how long a command of an operator m
 STATEMENTS = 500  # kept prepared
 MOST = 64  # turns that share a commit, unless more are ready at once
 TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
-PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+# What was committed goes from the log into the file in a thread of its own, so that a slow disk holds nobody up; only where
+# that does not keep pace (16 MB) does a commit do it.
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=4000")
+TIDY_AFTER = 300  # turns
 
 
 class Sqlite:
@@ -33,6 +36,7 @@ class Sqlite:
             Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
         self.path, self._connection, self.turn = path or ":memory:", None, asyncio.Lock()
         self.group: list[asyncio.Future[None]] | None = None  # who waits for the commit
+        self.untidy, self.tidying = 0, None
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -90,6 +94,18 @@ class Sqlite:
             for waiting in group:
                 if not waiting.done():
                     waiting.set_result(None)
+            self._tidy(count)
+
+    def _tidy(self, more: int) -> None:
+        self.untidy += more
+        if self.untidy > TIDY_AFTER and self.path != ":memory:" and (self.tidying is None or self.tidying.done()):
+            self.untidy, self.tidying = 0, asyncio.get_running_loop().run_in_executor(None, self._empty_log)
+
+    def _empty_log(self) -> None:
+        """Puts what the log holds into the file, without stopping anybody; what is in the way stays for the next time."""
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(self.path, 0)) as beside:
+            beside.execute("PRAGMA synchronous=NORMAL")
+            beside.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def undone(self, error: Exception) -> None:
         """Nothing of this group is kept: whoever waits for its commit is told."""
@@ -154,6 +170,8 @@ class Sqlite:
 
     async def close(self) -> None:
         self._commit(MOST)
+        if self.tidying is not None:
+            await asyncio.wait([self.tidying])
         if self._connection is not None:
             self._connection.close()
             self._connection = None
