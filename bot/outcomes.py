@@ -21,7 +21,7 @@ OUTCOME = ("fate", "tries", "not_before", "claimed_until", "sent_at", "message_i
 LOST = (Fate.UNREACHABLE, Fate.FAILED)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Outcome:
     address: str
     urgency: int
@@ -33,7 +33,7 @@ class Outcomes:
 
     def __init__(self, database: Database, now: Callable[[], datetime], channels: Callable[[], Mapping[str, Channel]]) -> None:
         self.database, self.now, self.channels = database, now, channels
-        self.waiting: list[Outcome] = []
+        self.waiting: dict[int, Outcome] = {}  # by the delivery's number
         self.closing: dict[str, datetime] = {}  # channels on which nobody may speak unasked for a while
         self.writing = asyncio.Lock()
 
@@ -41,24 +41,26 @@ class Outcomes:
         return bool(self.waiting)
 
     def add(self, delivery: Delivery, values: dict[str, Any]) -> None:
-        row = delivery.__dict__
+        number, row = delivery.id or 0, delivery.__dict__
         kept = {name: row[name] for name in OUTCOME}
-        self.waiting.append(Outcome(delivery.address, delivery.urgency, kept | values | {"key_id": delivery.id}))
+        kept.update(values, key_id=number)
+        self.waiting[number] = Outcome(delivery.address, delivery.urgency, kept)
 
     def numbers(self) -> list[int]:
         """The deliveries whose outcome is still to be written."""
-        return [outcome.values["key_id"] for outcome in self.waiting]
+        return list(self.waiting)
 
     def addresses(self) -> set[str]:
-        return {outcome.address for outcome in self.waiting}
+        return {outcome.address for outcome in self.waiting.values()}
 
     def fate_of(self, delivery_id: int) -> str | None:
         """What became of a delivery, if that is still to be written."""
-        return next((one.values["fate"] for one in self.waiting if one.values["key_id"] == delivery_id), None)
+        known = self.waiting.get(delivery_id)
+        return known.values["fate"] if known else None
 
     def move(self, ends: Mapping[str, datetime], moved: timedelta) -> None:
         """The clock was set: who was to wait until one of these times waits as long as before."""
-        for outcome in self.waiting:
+        for outcome in self.waiting.values():
             if outcome.values["not_before"] == ends.get(outcome.address):
                 outcome.values["not_before"] += moved
 
@@ -66,11 +68,11 @@ class Outcomes:
         """Whether something new is to be sent. Raises DatabaseAway, and keeps everything."""
         # Who waits for this waits also for what another has begun to write.
         async with self.writing:
-            batch, self.waiting = self.waiting, []
+            batch, self.waiting = self.waiting, {}
             try:
-                more = await self._write(batch) if batch else False
+                more = await self._write([batch[number] for number in sorted(batch)]) if batch else False
             except BaseException:
-                self.waiting = batch + self.waiting
+                self.waiting = batch | self.waiting
                 raise
         self.closing = {channel: until for channel, until in self.closing.items() if until > self.now()}
         return more
@@ -78,8 +80,7 @@ class Outcomes:
     async def _write(self, batch: list[Outcome]) -> bool:
         lost = [one for one in batch if one.values["fate"] in LOST]
         async with self.database.transaction() as session:
-            in_order = sorted((outcome.values for outcome in batch), key=lambda values: int(values["key_id"]))
-            await session.update_many(Delivery, OUTCOME, in_order)
+            await session.update_many(Delivery, OUTCOME, [outcome.values for outcome in batch])
             for channel, until in self.closing.items():
                 await close(session, channel, until)
             for address in {one.address for one in lost if one.values["fate"] == Fate.UNREACHABLE}:

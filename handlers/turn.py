@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import cached_property
 from typing import Any, TypeVar
 
 from handlers.errors import Misheard
@@ -52,7 +51,7 @@ Row = Button | Iterable[Button] | None
 Run = Callable[["Turn", str], Awaitable[None]]
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class Turn:
     """What a handler has in its hands: who speaks, what was meant, what is remembered, and a voice."""
 
@@ -67,23 +66,26 @@ class Turn:
     idle: timedelta = timedelta()  # how long the person was silent
     pressed: int | None = None  # the delivery whose button was pressed
     newest: int | None = None  # the last delivery at this address
-    number: int | None = None  # kept for the first thing that is said to the speaker, where the database gives numbers ahead
+    number: int | None = None  # kept for the first delivery to this address
     at_once: bool = True  # nothing that was said before waits: the reply may go as soon as it is committed
     unasked: bool = False  # nobody spoke: what is said goes at the pace of notices
     label: str = ""  # what people call the channel
     links: Callable[[str], list[tuple[str, str]]] = lambda payload: []  # how the other channels are opened: label, address
     page: str | None = None  # the page that is being shown
     out: list[Say] = field(default_factory=list)
+    _today: date | None = None
 
     @property
     def me(self) -> int:
         assert self.person.id is not None
         return self.person.id
 
-    @cached_property
+    @property
     def today(self) -> date:
         """The day on Viet Nam's calendar."""
-        return self.now.astimezone(HOME).date()
+        if self._today is None:
+            self._today = self.now.astimezone(HOME).date()
+        return self._today
 
     @property
     def year(self) -> int:

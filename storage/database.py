@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -29,6 +30,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.driver = _driver(url)
         self.grammar = Grammar(self.driver.dialect)
+        self.kept: dict[str, Any] = {}  # what others read once and keep for as long as this database is open
         self.alone = isinstance(self.driver, Sqlite)  # no other process serves from this database
 
     def transaction(self) -> "Transaction":

@@ -24,16 +24,13 @@ class Revision(Row, table=True):
 
 
 @query
-def _all():
-    return select(Revision).order_by(col(Revision.id))
+def _without_content():
+    return select(Revision.id, Revision.title_id, Revision.number, Revision.sha256).order_by(col(Revision.id))
 
 
-async def current_revisions(session: Session) -> list[Revision]:
-    """The newest revision of each title, in the order in which the titles were first published."""
-    rows = (await session.exec(_all())).all()
-    newest: dict[str, Revision] = {}
-    for row in rows:
-        newest[row.title_id] = row
+async def current_revisions(session: Session) -> list[Any]:
+    """Id, title, number and digest of each title's newest revision, in the order in which the titles were first published."""
+    newest = {row.title_id: row for row in (await session.exec(_without_content())).all()}
     return list(newest.values())
 
 
@@ -41,7 +38,9 @@ async def publish(session: Session, title_id: str, content: dict[str, Any], sha2
     """Makes `content` the title's current revision; gives the present one if it is the same."""
     present = next((row for row in await current_revisions(session) if row.title_id == title_id), None)
     if present and present.sha256 == sha256:
-        return present
+        same = await session.get(Revision, present.id)
+        assert same is not None
+        return same
     number = present.number + 1 if present else 1
     row = Revision(title_id=title_id, number=number, sha256=sha256, content=content, published_at=now)
     session.add(row)

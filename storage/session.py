@@ -76,7 +76,7 @@ class Session:
         self.locked: set[Any] = set()  # (model, key) of the rows that are held until the end
         self._rows: dict[tuple[type[SQLModel], Any], tuple[Any, dict[str, Any]]] = {}
         self._new: list[SQLModel] = []
-        self._answers: dict[Asked, Result[Any]] = {}
+        self._answers: dict[Asked, tuple[frozenset[str], Result[Any]]] = {}  # with the tables that they are about
         self._tables: set[str] = set()  # of the rows that are known or new
 
     async def get(self, model: type[M], key: Any, lock: bool = False) -> M | None:
@@ -111,17 +111,18 @@ class Session:
         made = asked.query.in_words_of(dialect)
         await self._flush_for(made.tables)
         if (known := self._answers.get(asked)) is not None:
-            return known
+            return known[1]
         values = asked.query.parameters(asked.values, made, dialect)
         if not made.slots:
             self._forget(made.tables)
             return Result([], await self.connection.execute(made.sql, values))
-        self._answers[asked] = answer = await self._fetched(made, values)
+        answer = await self._fetched(made, values)
+        self._answers[asked] = made.tables, answer
         return answer
 
     def know(self, asked: Asked, rows: list[Any]) -> None:
         """What the answer to a question is, until something changes: it came along with something else."""
-        self._answers[asked] = Result(rows, len(rows))
+        self._answers[asked] = asked.query.in_words_of(self.grammar.dialect).tables, Result(rows, len(rows))
 
     def begin_again(self) -> None:
         """Forgets what was read, where another process changed it meanwhile."""
@@ -135,11 +136,8 @@ class Session:
         """The answers that a change of these tables makes doubtful."""
         if self._answers:
             names = set(tables)
-            self._answers = {
-                asked: known
-                for asked, known in self._answers.items()
-                if names.isdisjoint(asked.query.in_words_of(self.grammar.dialect).tables)
-            }
+            for asked in [asked for asked, (about, _answer) in self._answers.items() if not about.isdisjoint(names)]:
+                del self._answers[asked]
 
     async def exec_many(self, statement: Any, rows: Sequence[dict[str, Any]]) -> None:
         """Runs an INSERT or UPDATE once for each of the rows."""

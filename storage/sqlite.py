@@ -22,9 +22,9 @@ STATEMENTS = 500  # kept prepared
 MOST = 64  # turns that share a commit, unless more are ready at once
 TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 # What was committed goes from the log into the file in a thread of its own, so that a slow disk holds nobody up; only where
-# that does not keep pace (16 MB) does a commit do it.
-PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=4000")
-TIDY_AFTER = 300  # turns
+# that does not keep pace (40 MB) does a commit do it.
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=10000")
+TIDY_AFTER = 1000  # turns
 
 
 class Sqlite:

@@ -1,6 +1,5 @@
 """Where people live: understood as they type it, chosen from a short list, or added if it is missing."""
 
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import func
 from sqlmodel import select
@@ -22,7 +21,6 @@ router = Router("village")
 SCREEN = 6  # choices; with the ways out, a phone shows them at once
 LONGEST_VILLAGE = 60
 PERSON, HOME = "person", "home"
-_indexes: WeakKeyDictionary[object, tuple[tuple[int, int, int], PlaceIndex]] = WeakKeyDictionary()
 
 
 @router.page
@@ -240,7 +238,8 @@ def _called(place: Place) -> str:
 async def index_of_places(session: Session) -> PlaceIndex:
     """The search index of this database, made anew when the places have changed; whoever serves makes it beforehand."""
     now = await stamp(session)
-    database = session.database
-    if database not in _indexes or _indexes[database][0] != now:
-        _indexes[database] = (now, await PlaceIndex.load(session))
-    return _indexes[database][1]
+    made, index = session.database.kept.get("places", (None, None))
+    if index is None or made != now:
+        index = await PlaceIndex.load(session)
+        session.database.kept["places"] = now, index
+    return index  # type: ignore[no-any-return]

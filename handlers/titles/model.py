@@ -131,8 +131,7 @@ class Title(Strict):
 
     def last_day(self, year: int) -> date:
         """The day on which the year's window closes."""
-        month, day = map(int, self.window_to.split("-"))
-        return date(year, month, day)
+        return self.keep("last_day", year, make=lambda: date.fromisoformat(f"{year:04}-{self.window_to}"))
 
     def choices(self, question: Question, group: str | None) -> list[Choice]:
         """The steps to choose from, with the examples of the person's group, lowest first."""

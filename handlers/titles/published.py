@@ -6,7 +6,6 @@ from hashlib import sha256
 from json import dumps
 from pathlib import Path
 from tomllib import loads
-from weakref import WeakKeyDictionary
 
 from handlers.titles.model import Title
 from storage.event import Event
@@ -16,7 +15,6 @@ from storage.session import Session
 FOLDER = Path(__file__).parent
 # A published revision never changes: it is read once for each content, and found once for each database.
 _read: dict[str, Title] = {}
-_by_id: WeakKeyDictionary[object, dict[int, Title]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class InForce:
 
 async def titles_in_force(session: Session) -> list[InForce]:
     """The current revision of every title."""
-    return [InForce(row.id or 0, _title(row)) for row in await current_revisions(session)]
+    return [InForce(row.id, await title_of(session, row.id)) for row in await current_revisions(session)]
 
 
 async def title_in_force(session: Session, title_id: str) -> InForce | None:
@@ -36,7 +34,7 @@ async def title_in_force(session: Session, title_id: str) -> InForce | None:
 
 async def title_of(session: Session, revision_id: int) -> Title:
     """The criteria to which a paper is pinned. Raises LookupError for an unknown revision."""
-    known = _by_id.setdefault(session.database, {})
+    known: dict[int, Title] = session.database.kept.setdefault("titles", {})
     if revision_id not in known:
         row = await session.get(Revision, revision_id)
         if row is None:
