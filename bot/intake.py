@@ -131,8 +131,10 @@ class Intake:
         elif who.heard:
             return None
         pressed = await self._pressed(session, incoming, who)
-        line = None if self.channels[channel].can.keeps_history else await self._line(session, incoming, pressed)
-        session.add(new(Heard, key=incoming.key, address=incoming.address, at=now, line=line))
+        can = self.channels[channel].can
+        if not can.keeps_history:
+            line = await self._line(session, incoming, pressed)
+            session.add(new(Heard, key=incoming.key, address=incoming.address, at=now, line=line))
         talk = who.conversation
         if talk is None:
             talk = Conversation(person_id=who.person.id or 0, updated_at=now)
@@ -143,9 +145,8 @@ class Intake:
         idle, talk.updated_at = now - talk.updated_at, now
         return Turn(
             session, who.address, who.person, talk, incoming, now, self.router.run, self.association, idle,
-            pressed=pressed, newest=who.newest, number=who.number, unasked=unasked,
-            at_once=self.sender.may_follow(who.newest, who.fate),
-            label=self.channels[channel].can.label, links=partial(self._links, channel),
+            pressed=pressed, newest=who.newest, number=who.number, unasked=unasked, unmarked=can.keeps_history,
+            at_once=self.sender.may_follow(who.newest, who.fate), label=can.label, links=partial(self._links, channel),
         )  # fmt: skip
 
     def _links(self, here: str, payload: str) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from bot.reach import Way
 from handlers.turn import Say, Turn
 from locales import Reader, Words, _, join
 from storage.delivery import Delivery, Fate, Urgency
+from storage.heard import Heard
 from storage.person import Address, Person
 from storage.session import Session
 from storage.statements import new
@@ -37,8 +38,7 @@ async def write(turn: Turn, channels: Channels) -> list[Delivery]:
     written: list[_Written] = []
     for say in _joined(turn):
         written += await _written(turn, say, channels)
-    if written and written[0].delivery.address == turn.address.address:
-        written[0].delivery.id = turn.number
+    _mark(turn, written)
     mine = [one for one in written if one.delivery.address == turn.address.address and one.say.edits is None]
     question = next((one for one in reversed(mine) if one.say.question), None)
     _offer(turn, mine, question)
@@ -50,6 +50,15 @@ async def write(turn: Turn, channels: Channels) -> list[Delivery]:
     if question:
         turn.conversation.asked, turn.conversation.asked_at = question.delivery.id, question.delivery.address
     return [one.delivery for one in written]
+
+
+def _mark(turn: Turn, written: list[_Written]) -> None:
+    """That the message was heard stands on the first answer to it: a row less for most turns."""
+    first = written[0].delivery if written else None
+    if first is not None and first.address == turn.address.address:
+        first.id, first.answers = turn.number, turn.incoming.key if turn.unmarked else None
+    elif turn.unmarked:
+        turn.session.add(new(Heard, key=turn.incoming.key, address=turn.address.address, at=turn.now, line=None))
 
 
 def _joined(turn: Turn) -> list[Say]:

@@ -68,6 +68,7 @@ class Turn:
     newest: int | None = None  # the last delivery at this address
     number: int | None = None  # kept for the first delivery to this address
     at_once: bool = True  # nothing that was said before waits: the reply may go as soon as it is committed
+    unmarked: bool = False  # that the message was heard is to be marked on the first answer to it
     unasked: bool = False  # nobody spoke: what is said goes at the pace of notices
     label: str = ""  # what people call the channel
     links: Callable[[str], list[tuple[str, str]]] = lambda payload: []  # how the other channels are opened: label, address

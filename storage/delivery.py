@@ -35,9 +35,9 @@ class Urgency:
     BROADCAST = 2  # to many at once
 
 
-def _index(name: str, *columns: str, where: str) -> Index:
+def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """Of these rows only: a million that were sent long ago cost the next one nothing."""
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Delivery(Row, table=True):
@@ -47,6 +47,7 @@ class Delivery(Row, table=True):
         _index("ix_delivery_claimed", "claimed_until", where="fate = 'claimed'"),
         _index("ix_delivery_message", "address", "message_id", where="message_id IS NOT NULL"),
         _index("ix_delivery_about", "about", "round", where="about IS NOT NULL"),
+        _index("ix_delivery_answers", "answers", where="answers IS NOT NULL", unique=True),
         Index("ix_delivery_address", "address", "id"),
     )
 
@@ -55,6 +56,7 @@ class Delivery(Row, table=True):
     channel: str  # the address's
     urgency: int = Urgency.REPLY
     person_id: int = Field(foreign_key="person.id")
+    answers: str | None = None  # the key of the message that this is the first answer to: it was heard
     text: str | None = None  # None in an edit: the text stays, only the buttons change
     buttons: list[Any] = Field(default_factory=list, sa_type=JSON)  # rows of [label, token]
     attachment: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # kind, sha256, name, media_type

@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, delete, text
+from sqlalchemy import JSON, Index, delete, exists, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, col, select
 
+from storage.delivery import Delivery
 from storage.moment import Moment
 from storage.row import Row
 from storage.session import Session
@@ -40,8 +41,18 @@ def _mark(called, where, when, what):
     return insert(Heard).values(key=called, address=where, at=when, line=what).on_conflict_do_nothing()
 
 
+def heard_before(key: Any) -> Any:
+    """Whether the message with this key was heard: that is marked on the first answer to it, or here where there is none."""
+    return exists().where(col(Delivery.answers) == key) | exists().where(col(Heard.key) == key)
+
+
+@query
+def _was_heard(key):
+    return select(heard_before(key))
+
+
 async def was_heard(session: Session, key: str) -> bool:
-    return await session.get(Heard, key) is not None
+    return bool((await session.exec(_was_heard(key))).one())
 
 
 async def mark_heard(session: Session, key: str, address: str, at: datetime, line: dict[str, Any] | None) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import FunctionElement, Integer, exists, func
+from sqlalchemy import FunctionElement, Integer, func
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
@@ -14,7 +14,7 @@ from storage.consent import EXAMINE, last_word, said_last
 from storage.conversation import Conversation
 from storage.delivery import Delivery, Fate, Urgency
 from storage.evidence import Evidence, in_paper
-from storage.heard import Heard, was_heard
+from storage.heard import heard_before, was_heard
 from storage.person import Address, Person, addressed
 from storage.session import Session
 from storage.statements import query
@@ -60,9 +60,8 @@ def _newest_at(address: Any) -> Any:
 def _at(address: Any, key: Any) -> Any:
     before = aliased(Conversation)
     unlocked = select(before.updated_at).where(before.person_id == Address.person_id).scalar_subquery()
-    heard = exists().where(Heard.key == key).select().scalar_subquery()
     newest = (col(Delivery.id).label("newest"), col(Delivery.fate).label("fate"), col(Delivery.message_id).label("name"))
-    told = (heard.label("heard"), unlocked.label("then"), *newest, _NextNumber().label("number"))
+    told = (heard_before(key).label("heard"), unlocked.label("then"), *newest, _NextNumber().label("number"))
     return (
         select(Address, Person, Conversation, *told)
         .join(Person, col(Address.person_id) == col(Person.id))

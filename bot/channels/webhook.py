@@ -48,9 +48,12 @@ def _same(given: str, secret: str) -> bool:
 
 async def read_body(request: web.Request) -> bytes:
     """The whole body. Raises HTTPRequestEntityTooLarge."""
+    length = request.content_length
+    if length is not None:
+        if length > LARGEST_BODY:
+            raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, length)
+        return await request.read()
     body = bytearray()
-    if (request.content_length or 0) > LARGEST_BODY:
-        raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content_length or 0)
     async for chunk in request.content.iter_any():
         body += chunk
         if len(body) > LARGEST_BODY:
