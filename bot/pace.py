@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 REMEMBERED = 20_000
 LONGEST_WAIT = 600  # seconds between two tries
@@ -17,26 +18,36 @@ class _Bucket:
 
 
 class Pace:
-    """Allows `per_minute` on average and `burst` at once, for each key by itself."""
+    """Allows `per_minute` on average and `burst` at once, for each key by itself; whoever has not spoken for so long that all
+    is allowed again is forgotten."""
 
     def __init__(self, per_minute: float, burst: int, clock: Callable[[], float]) -> None:
-        self.rate, self.burst, self.clock = per_minute / 60, burst, clock
+        self.rate, self.burst, self.clock = per_minute / 60, float(burst), clock
         self.buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def allows(self, key: str) -> bool:
         """Takes one from the key's bucket; False where it is empty."""
         now = self.clock()
-        bucket = self.buckets.setdefault(key, _Bucket(float(self.burst), now))
-        self.buckets.move_to_end(key)
-        if len(self.buckets) > REMEMBERED:
-            self.buckets.popitem(last=False)
-        bucket.level = min(float(self.burst), bucket.level + (now - bucket.at) * self.rate)
+        bucket = self.buckets.get(key)
+        if bucket is None:
+            self._forget(now)
+            bucket = self.buckets[key] = _Bucket(self.burst, now)
+        else:
+            self.buckets.move_to_end(key)
+        bucket.level = min(self.burst, bucket.level + (now - bucket.at) * self.rate)
         bucket.at = now
         if bucket.level < 1:
             return False
         bucket.level -= 1
         bucket.warned = bucket.warned and bucket.level < self.burst / 2
         return True
+
+    def _forget(self, now: float) -> None:
+        """Of those who are silent longest two at most, so that nobody waits for it."""
+        for key, silent in list(islice(self.buckets.items(), 2)):
+            if silent.level + (now - silent.at) * self.rate < self.burst and len(self.buckets) <= REMEMBERED:
+                return
+            del self.buckets[key]
 
     def should_warn(self, key: str) -> bool:
         """Whether this is the first refusal since the key last kept the pace: one sentence is enough."""

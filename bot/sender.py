@@ -67,9 +67,7 @@ class Sender:
         lane = self.lanes.get(delivery.address)
         if lane is None:
             self.lanes[delivery.address] = lane = deque()
-            running = self._start(self._run_lane(delivery.address, lane))
-            self.lane_tasks.add(running)
-            running.add_done_callback(self.lane_tasks.discard)
+            self.lane_tasks.add(self._start(self._run_lane(delivery.address, lane)))
         lane.insert(_place(lane, delivery), delivery)
         self.held[delivery.id or 0] = delivery
 
@@ -282,6 +280,7 @@ class Sender:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
+        self.lane_tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("sender task failed", exc_info=error, extra={"action": "sender_failed"})
 

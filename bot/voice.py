@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,15 +12,15 @@ from storage.delivery import Delivery
 from storage.files import DOCUMENTS, FileStore
 
 log = logging.getLogger("bot.sender")
-REMEMBERED = 10_000
+REMEMBERED = 2_000  # messages: the database knows the others
 
 
 class Names:
-    """What the platforms call our recent messages: a look at the database less for most turns."""
+    """What the platforms call the messages of the last moments: a look at the database less for most turns."""
 
     def __init__(self) -> None:
-        self.by_delivery: OrderedDict[int, str] = OrderedDict()
-        self.by_message: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self.by_delivery: dict[int, str] = {}
+        self.by_message: dict[tuple[str, str], int] = {}
 
     def remember(self, delivery: Delivery, name: str) -> None:
         _keep(self.by_delivery, delivery.id or 0, name)
@@ -79,8 +78,9 @@ class Voice:
         return name
 
 
-def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+    """The oldest goes where there are too many."""
+    kept.pop(key, None)
     kept[key] = value
-    kept.move_to_end(key)
     if len(kept) > REMEMBERED:
-        kept.popitem(last=False)
+        del kept[next(iter(kept))]
