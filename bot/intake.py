@@ -63,23 +63,21 @@ class Intake:
 
         Raises DatabaseAway or FilesAway where it cannot be kept: the platform must then deliver again.
         """
-        began, outcome = perf_counter(), "failed"
+        address, began, outcome = incoming.address, perf_counter(), "failed"
         try:
-            receipt, outcome = await self._paced(incoming)
+            if not self.pace.allows(address):
+                receipt, outcome = await self._slow_down(incoming), "flood"
+            elif self.lanes.full(address):
+                receipt, outcome = Receipt(busy=True), "busy"
+            else:
+                async with self.lanes.turn_of(address):
+                    receipt, outcome = await self._take(incoming)
         finally:
             self.metrics.turn(_channel(incoming), outcome, perf_counter() - began)
         return receipt
 
-    async def _paced(self, incoming: Incoming) -> tuple[Receipt, str]:
-        """The receipt, and in a word what became of the message."""
-        if not self.pace.allows(incoming.address):
-            return await self._slow_down(incoming), "flood"
-        if self.lanes.full(incoming.address):
-            return Receipt(busy=True), "busy"
-        async with self.lanes.turn_of(incoming.address):
-            return await self._take(incoming)
-
     async def _take(self, incoming: Incoming) -> tuple[Receipt, str]:
+        """The receipt, and in a word what became of the message."""
         outcome = "done"
         try:
             if isinstance(incoming.meaning, Sent):

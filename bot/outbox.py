@@ -95,7 +95,8 @@ def _in_turn(asked: bool) -> dict[str, Any]:
 async def _written(turn: Turn, say: Say, channels: Channels) -> list[_Written]:
     own = say.person_id == turn.me
     person = turn.person if own else await turn.session.get(Person, say.person_id)
-    way = await _way(turn, say, channels)
+    here = own and say.at is None and say.edits in (None, turn.pressed)
+    way = Way(turn.address.address) if here else await _way(turn, say, channels)
     if person is None:
         return []
     reader = Reader(person.language, person.you)
@@ -122,8 +123,6 @@ async def _way(turn: Turn, say: Say, channels: Channels) -> Way | None:
         return await _where_said(turn.session, say)
     if say.at is not None:
         return Way(say.at)
-    if say.person_id == turn.me:
-        return Way(turn.address.address)
     return await reach.way_to(turn.session, channels, turn.now, say.person_id, say.kind)
 
 

@@ -190,8 +190,11 @@ class Sender:
 
     async def _send(self, delivery: Delivery) -> bool:
         """False where the address must be left alone for a while."""
+        channel = self.channels.get(delivery.channel)
         try:
-            name = await self._speak(delivery)
+            if channel is None:
+                raise TryAgain(f"the channel {delivery.channel} is not running", 60)
+            name = await self.voice.say(channel, delivery)
         except TryAgain as later:
             return self._again(delivery, later)
         except Unreachable as gone:
@@ -205,13 +208,6 @@ class Sender:
         else:
             self._note(delivery, fate=Fate.DROPPED if name is None else Fate.SENT, sent_at=self.now(), message_id=name or None)
         return True
-
-    async def _speak(self, delivery: Delivery) -> str | None:
-        """The platform's name for the message; None where there was nothing to say any more."""
-        channel = self.channels.get(delivery.channel)
-        if channel is None:
-            raise TryAgain(f"the channel {delivery.channel} is not running", 60)
-        return await self.voice.say(channel, delivery)
 
     async def _name_of(self, delivery_id: int) -> str | None:
         if known := self.names.by_delivery.get(delivery_id):

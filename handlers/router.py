@@ -43,8 +43,7 @@ class Named:
 
     def read(self, token: str) -> list[Any]:
         """The call's arguments in their types. Raises UnknownCall where they do not fit."""
-        # A button may bear a name that this call had before.
-        found = self.whole.fullmatch(self.name + token[token.find(":") :] if ":" in token else self.name)
+        found = self.whole.fullmatch(token)
         if found is None:
             raise UnknownCall(self.name)
         args: list[Any] = list(found.groups())
@@ -53,9 +52,13 @@ class Named:
         return args
 
     async def __call__(self, turn: Turn, *args: Any) -> None:
+        await self.go(turn, args)
+
+    async def go(self, turn: Turn, args: Iterable[Any], token: str | None = None) -> None:
+        """Runs it; `token` is the call as it was written, where it was."""
         if self.kind != "page":
             return await self.function(turn, *args)
-        outer, turn.page = turn.page, self.token(*args)
+        outer, turn.page = turn.page, token or self.token(*args)
         await self.function(turn, *args)
         turn.page = outer
 
@@ -136,11 +139,12 @@ class Router:
 
     async def run(self, turn: Turn, token: str) -> None:
         """Goes to a named call. Raises UnknownCall where the token is not one of ours."""
-        name = token.partition(":")[0]
+        name, colon, rest = token.partition(":")
         named = self.calls.get(name)
         if named is None or named.kind == "hears":
             raise UnknownCall(name[:40])
-        await named(turn, *named.read(token))
+        token = token if name == named.name else named.name + colon + rest  # a button may bear a former name
+        await named.go(turn, named.read(token), token)
 
     async def route(self, turn: Turn) -> None:
         """Finds and runs what this turn's message means."""
@@ -188,8 +192,9 @@ class Router:
             # Who comes back after months says hello; that is no answer to a question long scrolled away.
             turn.reply(_("Mừng {you} trở lại. Mời {you} làm tiếp từ đây."))
             return await self.run(turn, turn.conversation.here)
-        named = self.calls[waits.partition(":")[0]]
-        await named(turn, *named.read(waits))
+        name, colon, rest = waits.partition(":")
+        named = self.calls[name]
+        await named(turn, *named.read(named.name + colon + rest))
 
     def _add(self, function: Handler, kind: Literal["call", "page", "hears"]) -> Named:
         named = Named(f"{self.name}.{function.__name__}", function, kind)

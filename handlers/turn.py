@@ -78,8 +78,7 @@ class Turn:
 
     @property
     def me(self) -> int:
-        assert self.person.id is not None
-        return self.person.id
+        return self.person.id  # type: ignore[return-value]
 
     @property
     def today(self) -> date:
@@ -180,8 +179,13 @@ def shown_file(evidence: Evidence) -> StoredFile:
 
 
 def _rows(rows: Iterable[Row]) -> tuple[tuple[Button, ...], ...]:
-    tidy_rows = (() if row is None else (row,) if isinstance(row, Button) else tuple(row) for row in rows)
-    return tuple(row for row in tidy_rows if row)
+    kept: list[tuple[Button, ...]] = []
+    for row in rows:
+        if isinstance(row, Button):
+            kept.append((row,))
+        elif row is not None and (several := tuple(row)):
+            kept.append(several)
+    return tuple(kept)
 
 
 def button(label: Words, name: str, *args: int | str) -> Button:

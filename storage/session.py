@@ -97,6 +97,9 @@ class Session:
     async def exec(self, statement: Any) -> Result[Any]:
         """Runs a statement of SQLModel's, or a query of ours that is compiled already."""
         if isinstance(statement, Asked):
+            known = self._answers.get(statement)
+            if known is not None and self._tables.isdisjoint(known[0]):
+                return known[1]
             return await self._asked(statement)
         made = compile_statement(statement, self.grammar.dialect)
         await self._flush_for(made.tables)
@@ -222,17 +225,22 @@ class Session:
     def _read(self, made: Compiled, rows: Sequence[Sequence[Any]]) -> list[Any]:
         slots = made.slots
         if len(slots) == 1:
-            return [self._part(slots[0], iter(row)) for row in rows]
-        return [made.row([self._part(slot, values) for slot in slots]) for values in map(iter, rows)]
+            return [self._parts(slots, row)[0] for row in rows]
+        return [made.row(self._parts(slots, row)) for row in rows]
 
-    def _part(self, slot: Slot, values: Iterator[Any]) -> Any:
-        """Takes as many of the values as the slot has names."""
-        if slot.model is not None:
-            return self._object(slot, values)
-        value = next(values)
-        return value if value is None or not slot.readers else slot.readers[0][1](value)
+    def _parts(self, slots: Sequence[Slot], row: Sequence[Any]) -> list[Any]:
+        parts, values = [], iter(row)
+        for slot in slots:
+            if slot.model is not None:
+                parts.append(self._object(slot, values))
+            elif slot.readers and (value := next(values)) is not None:
+                parts.append(slot.readers[0][1](value))
+            else:
+                parts.append(None if slot.readers else next(values))
+        return parts
 
     def _object(self, slot: Slot, values: Iterable[Any], fresh: bool = False) -> Any:
+        """Takes as many of the values as the slot has names."""
         named, model = dict(zip(slot.names, values)), slot.model  # noqa: B905
         assert model is not None
         key = slot.key(named)

@@ -107,6 +107,10 @@ class Title(Strict):
     def _kept(self) -> dict[tuple[Any, ...], Any]:
         return {}
 
+    @cached_property
+    def _last_days(self) -> dict[int, date]:
+        return {}
+
     def keep(self, *key: Any, make: Callable[[], T]) -> T:
         """What is put together from a revision, which never changes, is put together once."""
         if (known := self._kept.get(key)) is None:
@@ -131,7 +135,9 @@ class Title(Strict):
 
     def last_day(self, year: int) -> date:
         """The day on which the year's window closes."""
-        return self.keep("last_day", year, make=lambda: date.fromisoformat(f"{year:04}-{self.window_to}"))
+        if (known := self._last_days.get(year)) is None:
+            known = self._last_days[year] = date.fromisoformat(f"{year:04}-{self.window_to}")
+        return known
 
     def choices(self, question: Question, group: str | None) -> list[Choice]:
         """The steps to choose from, with the examples of the person's group, lowest first."""
@@ -142,8 +148,10 @@ class Title(Strict):
         return [step.model_copy(update={"example": example}) for step, example in steps]
 
     def choice(self, question_id: str, choice_id: str) -> Choice | None:
-        steps = self.by_id[question_id].choices or self.ladder
-        return next((step for step in steps if step.id == choice_id), None)
+        for step in self.by_id[question_id].choices or self.ladder:
+            if step.id == choice_id:
+                return step
+        return None
 
     def wording(self, question: Question, group: str | None) -> Wording:
         return question.wording[group if group and self.groups else ALL]
