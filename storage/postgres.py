@@ -18,6 +18,8 @@ CONNECTIONS = 10
 LOOK_SECONDS = 1.0
 PATIENCE = 4.0  # seconds for a connection: an operator who mistyped an address is told soon
 STATEMENTS = 500  # kept prepared on each connection
+# Every statement of a turn finds its rows by their keys: there is nothing to plan anew for each of them.
+SETTINGS = {"plan_cache_mode": "force_generic_plan"}
 _NUMBERED = " RETURNING "
 _PARAMETER = re.compile(r"\$(\d+)")
 AWAY = (
@@ -57,6 +59,7 @@ class Postgres:
                         connection_class=_Connection,
                         timeout=PATIENCE,
                         statement_cache_size=STATEMENTS,
+                        server_settings=SETTINGS,
                     )
                 except AWAY as error:
                     raise DatabaseAway(type(error).__name__) from error

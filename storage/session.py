@@ -151,9 +151,15 @@ class Session:
 
     async def update_many(self, model: type[SQLModel], names: tuple[str, ...], rows: Sequence[dict[str, Any]]) -> None:
         """Writes these columns of rows that were not read here; each row's key is in `key_<name>`."""
-        made = self.grammar.update(model, names)
+        if not rows:
+            return
+        made, at_once = self.grammar.update(model, names), self.grammar.update_all(model, names)
         self._forget(made.tables)
-        await self.connection.execute_many(made.sql, [made.values(row) for row in rows])
+        values = [made.values(row) for row in rows]
+        if at_once is None:
+            await self.connection.execute_many(made.sql, values)
+        else:
+            await self.connection.execute(at_once, [list(column) for column in zip(*values, strict=True)])
 
     def add(self, row: SQLModel) -> None:
         """Will be a new row; one that was read here is written back anyway."""

@@ -200,6 +200,22 @@ class Grammar:
             self._made[model, "insert", numbered] = compile_statement(statement, self.dialect, names)
         return self._made[model, "insert", numbered]
 
+    def update_all(self, model: type[SQLModel], names: tuple[str, ...]) -> str | None:
+        """One statement for any number of rows, its parameters a list for each column and the keys; None where the database
+        takes many rows just as fast one by one."""
+        if self.dialect.name != "postgresql":
+            return None
+        (key,) = table_of(model).primary_key
+        columns = [*(table_of(model).c[name] for name in names), key]
+        lists = ", ".join(f"${at}::{column.type.compile(self.dialect)}[]" for at, column in enumerate(columns, 1))
+        given, table = ", ".join(f'v."{name}"' for name in names), table_of(model).name
+        as_named = ", ".join(f'"{column.key}"' for column in columns)
+        changed = ", ".join(f'"{name}"' for name in names)
+        return (
+            f'UPDATE "{table}" SET ({changed}) = ROW({given}) '  # noqa: S608
+            f'FROM unnest({lists}) AS v({as_named}) WHERE "{table}"."{key.key}" = v."{key.key}"'
+        )
+
     def update(self, model: type[SQLModel], names: tuple[str, ...]) -> Compiled:
         """These columns of the row whose key comes in the parameters `key_…`."""
         if (model, names) not in self._made:

@@ -63,6 +63,7 @@ class Request(BaseRequest):
     async def shutdown(self) -> None:
         http, self.http = self.http, None
         if http:
+            self.poster.close()
             await http.close()
 
     async def call(self, url: str, body: bytes) -> Any:

@@ -21,7 +21,7 @@ async def spoken_for(turn: Turn, person_id: int) -> Person:
 
 async def agreed(turn: Turn, person_id: int) -> Person:
     """The same, if the person agreed to the examination. Raises Refusal."""
-    person = await spoken_for(turn, person_id)
+    person = turn.person if person_id == turn.me else await spoken_for(turn, person_id)
     if not await has_agreed(turn.session, person_id, EXAMINE):
         raise Refusal(_("Cần có sự đồng ý trước khi khai. {You} gửi /batdau để xem và chọn lại."))
     return person
