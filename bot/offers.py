@@ -9,6 +9,7 @@ from handlers.turn import in_order
 from locales import Reader, Words, _
 from storage.conversation import Conversation
 from storage.delivery import Delivery
+from storage.offers import flat, offers_of
 from storage.session import Session
 
 UNNUMBERED = 0  # the answers are numbers themselves
@@ -28,9 +29,14 @@ def _hint(can: Can, labels: Sequence[str], first: int | None, typing: bool, read
     return _("Xem thêm").render(reader) if can.most_buttons and len(labels) > can.most_buttons else None
 
 
+def all_buttons(can: Can) -> bool:
+    """Whether whatever is offered stands as buttons below its message."""
+    return can.buttons and not can.most_buttons
+
+
 def place(delivery: Delivery, can: Can, before: Sequence[Any], reader: Reader, typing: bool = False) -> None:
     """Writes into the delivery how its offers are chosen, behind those that are open already."""
-    if can.buttons and not can.most_buttons:
+    if all_buttons(can):
         return
     labels = [label for row in delivery.buttons for label, _token in row]
     delivery.numbered = _numbers(can, labels, len(before))
@@ -42,13 +48,9 @@ async def place_beside(session: Session, delivery: Delivery, can: Can, reader: R
     if can.buttons:
         return place(delivery, can, (), reader)
     if delivery.buttons and (talk := await session.get(Conversation, delivery.person_id, lock=True)):
-        place(delivery, can, talk.offered, reader)
-        talk.offered = talk.offered + flat(delivery)
-
-
-def flat(delivery: Delivery) -> list[Any]:
-    """All its buttons, whatever their rows."""
-    return [button for row in delivery.buttons for button in row]
+        before = await offers_of(session, talk)
+        place(delivery, can, before, reader)
+        talk.offered = before + flat(delivery)
 
 
 def offering(can: Can, delivery: Delivery) -> tuple[str, Buttons]:

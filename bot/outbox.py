@@ -12,6 +12,7 @@ from handlers.turn import Say, Turn
 from locales import Reader, Words, _, join
 from storage.delivery import Delivery, Fate, Urgency
 from storage.heard import Heard
+from storage.offers import flat, offers_of
 from storage.person import Address, Person
 from storage.session import Session
 from storage.statements import new
@@ -41,7 +42,7 @@ async def write(turn: Turn, channels: Channels) -> list[Delivery]:
     _mark(turn, written)
     mine = [one for one in written if one.delivery.address == turn.address.address and one.say.edits is None]
     question = next((one for one in reversed(mine) if one.say.question), None)
-    _offer(turn, mine, question)
+    await _offer(turn, mine, question)
     for one in written:
         if one not in mine and one.can:
             await offers.place_beside(turn.session, one.delivery, one.can, one.reader)
@@ -146,16 +147,17 @@ def _body(say: Say, reader: Reader, can: Can | None) -> dict[str, Any]:
     }
 
 
-def _offer(turn: Turn, mine: Iterable[_Written], question: _Written | None) -> None:
+async def _offer(turn: Turn, mine: Iterable[_Written], question: _Written | None) -> None:
     """The question's own buttons have the first numbers; what is said beside it adds its own."""
     talk = turn.conversation
     if question:
         _place(question, [], typing=talk.waits is not None)
-        talk.offered = offers.flat(question.delivery)
+        talk.offered = [] if question.can and offers.all_buttons(question.can) else flat(question.delivery)
     for one in mine:
         if not one.say.question and one.delivery.buttons:
-            _place(one, talk.offered)
-            talk.offered = talk.offered + offers.flat(one.delivery)
+            before = talk.offered or (flat(question.delivery) if question else await offers_of(turn.session, talk))
+            _place(one, before)
+            talk.offered = before + flat(one.delivery)
 
 
 def _place(one: _Written, before: list[Any], typing: bool = False) -> None:

@@ -11,6 +11,7 @@ from handlers.incoming import Opened, Pressed, Resumed, Said, Withdrew
 from handlers.turn import Turn
 from locales import _
 from locales.folding import fold
+from storage.offers import offers_of
 
 FORGETS_AFTER = timedelta(hours=12)
 LONGEST_TOKEN = 64  # bytes; what the narrowest channel with buttons allows
@@ -159,7 +160,7 @@ class Router:
                 await self.run(turn, "link.resumed")
             case Withdrew():
                 await self.calls["mydata.erase"](turn)
-            case Said(text) if not turn.elsewhere and (token := offered(turn.conversation.offered, text)):
+            case Said(text) if token := await _chosen(turn, text):
                 await self.run(turn, token)
             case Said(text) if len(text) < LONGEST_TOKEN and (named := self.commands.get(fold(text))):
                 await named(turn)
@@ -200,6 +201,11 @@ class Router:
         named = Named(f"{self.name}.{function.__name__}", function, kind)
         self.calls[named.name] = named
         return named
+
+
+async def _chosen(turn: Turn, text: str) -> str | None:
+    """The call that the typed words choose among those offered here."""
+    return None if turn.elsewhere else offered(await offers_of(turn.session, turn.conversation), text)
 
 
 def counts(labels: Iterable[str]) -> bool:

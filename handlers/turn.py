@@ -74,6 +74,7 @@ class Turn:
     links: Callable[[str], list[tuple[str, str]]] = lambda payload: []  # how the other channels are opened: label, address
     page: str | None = None  # the page that is being shown
     out: list[Say] = field(default_factory=list)
+    drafts: dict[int, Any] = field(default_factory=dict)  # the papers in which the speaker may answer, with their criteria
     _today: date | None = None
 
     @property

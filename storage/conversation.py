@@ -14,7 +14,7 @@ class Conversation(Row, table=True):
     person_id: int = Field(primary_key=True, foreign_key="person.id")
     here: str | None = None  # the page that is on the screen, as a call
     waits: str | None = None  # the call that gets what is typed or sent next
-    offered: list[Any] = Field(default_factory=list, sa_type=JSON)  # [[label, token], …] of the last question
+    offered: list[Any] = Field(default_factory=list, sa_type=JSON)  # [[label, token], …]; none: the open question's buttons
     asked: int | None = None  # the delivery that carries the last question
     asked_at: str | None = None  # the address where it was asked: what is typed elsewhere is no answer to it
     misses: int = 0

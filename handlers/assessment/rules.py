@@ -24,12 +24,15 @@ async def own_paper(turn: Turn, paper_id: int) -> Assessment:
 
 async def own_draft(turn: Turn, paper_id: int) -> tuple[Assessment, Title]:
     """The paper, if the speaker may still answer in it, and the criteria that it began with. Raises Refusal."""
+    if (known := turn.drafts.get(paper_id)) is not None and known[0].status in OPEN:
+        return known  # type: ignore[no-any-return]
     paper = await own_paper(turn, paper_id)
     title = await title_of(turn.session, paper.revision_id)
     if paper.status not in OPEN:
         raise Refusal(_("Phiếu đã gửi, không sửa được nữa. {You} gửi /trangthai để xem phiếu đến đâu."))
     if is_closed(turn, paper, title):
         raise Refusal(_("Phiếu năm {year} đã khép lại. {You} gửi /tudanhgia để làm phiếu năm nay.", year=paper.year))
+    turn.drafts[paper_id] = paper, title
     return paper, title
 
 
