@@ -135,7 +135,7 @@ class Intake:
             session.add(new(Heard, key=incoming.key, address=incoming.address, at=now, line=line))
         talk = who.conversation
         if talk is None:
-            talk = Conversation(person_id=who.person.id or 0, updated_at=now)
+            talk = new(Conversation, person_id=who.person.id or 0, updated_at=now)
             session.add(talk)
         unasked = isinstance(incoming.meaning, Resumed)
         if not unasked:

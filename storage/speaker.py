@@ -17,7 +17,7 @@ from storage.evidence import Evidence, in_paper
 from storage.heard import heard_before, was_heard
 from storage.person import Address, Person, addressed
 from storage.session import Session
-from storage.statements import query
+from storage.statements import new, query
 
 
 @dataclass(slots=True)
@@ -142,9 +142,9 @@ async def _first_words(session: Session, address: str, key: str) -> Speaker | No
 
 async def newcomer(session: Session, address: str, now: datetime, language: str = "vi") -> Speaker:
     """A new person behind a new address: no talk, nothing said."""
-    person = Person(created_at=now, language=language)
+    person = new(Person, created_at=now, language=language)
     session.add(person)
     await session.flush()
-    row = Address(address=address, person_id=person.id or 0, created_at=now, last_heard_at=now)
+    row = new(Address, address=address, person_id=person.id or 0, created_at=now, last_heard_at=now)
     session.add(row)
     return Speaker(row, person)

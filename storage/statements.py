@@ -24,6 +24,7 @@ from storage.moment import Moment
 
 Process = Callable[[Any], Any] | None  # of a value that is there
 M = TypeVar("M", bound=SQLModel)
+_queries: list["Query"] = []
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,14 @@ class Query:
 
 def query(write: Callable[..., Any]) -> Query:
     """Makes a query of a function that writes its statement: `await session.exec(of_person(5))`."""
-    return Query(write)
+    _queries.append(Query(write))
+    return _queries[-1]
+
+
+def compile_queries(dialect: Dialect) -> None:
+    """Puts every query into the words of this database before anybody waits for one."""
+    for one in _queries:
+        one.in_words_of(dialect)
 
 
 def compile_statement(statement: Any, dialect: Dialect, columns: Sequence[str] | None = None) -> Compiled:

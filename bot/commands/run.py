@@ -20,6 +20,7 @@ from storage.database import Database
 from storage.place import Place
 from storage.places import official, villages
 from storage.session import Session
+from storage.statements import compile_queries
 
 SAMPLE = ("branch", "association", "committee")
 
@@ -49,6 +50,7 @@ async def _serve(settings: Settings, roles: list[str]) -> None:
         app = build(settings, database)
         async with database.transaction() as session:
             await index_of_places(session)
+        compile_queries(database.grammar.dialect)
         _spare_the_collector()
         async with app.running(roles):
             _greet(settings, app, links)
@@ -56,10 +58,13 @@ async def _serve(settings: Settings, roles: list[str]) -> None:
 
 
 def _spare_the_collector() -> None:
-    """What is loaded by now stays: to look through all of it for garbage would stop everybody for 50 ms, again and again."""
+    """What is loaded by now stays: to look through all of it for garbage would stop everybody for 50 ms, again and again.
+
+    What comes later is looked through often, so that garbage never takes more than a few megabytes.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.set_threshold(1_000, 20, 50)
 
 
 async def _first_steps(settings: Settings, database: Database) -> list[str]:

@@ -8,6 +8,7 @@ from handlers.turn import Button, Turn, button
 from locales import Reader, Words, _, join
 from storage.consent import EXAMINE, PUBLISH, REMIND, Consent, consents
 from storage.person import Person
+from storage.statements import new
 
 router = Router("consent")
 
@@ -63,7 +64,8 @@ def record(turn: Turn, person: Person, purpose: str, granted: bool) -> None:
     """Adds a line to the ledger."""
     reader = Reader(turn.person.language, turn.person.you)
     turn.session.add(
-        Consent(
+        new(
+            Consent,
             person_id=person.id or 0,
             purpose=purpose,
             granted=granted,

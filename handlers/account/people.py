@@ -7,6 +7,7 @@ from handlers.turn import Turn, button
 from locales import _, plain
 from storage.consent import EXAMINE
 from storage.person import Person, Proxy, proxy, speaks_for
+from storage.statements import new
 
 router = Router("people")
 
@@ -68,7 +69,7 @@ async def added(turn: Turn, relation: str) -> None:
 
 
 async def _newcomer(turn: Turn, relation: str) -> Person:
-    person = Person(created_at=turn.now, language=turn.person.language)
+    person = new(Person, created_at=turn.now, language=turn.person.language)
     turn.session.add(person)
     await turn.session.flush()
     turn.session.add(Proxy(holder_id=turn.me, person_id=person.id or 0, relation=relation, since=turn.now))

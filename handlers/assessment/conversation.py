@@ -12,6 +12,7 @@ from locales import Kept, Text, Words, _, join
 from storage.assessment import Assessment, Status
 from storage.household import Household, household_of
 from storage.person import Person, proxy
+from storage.statements import new
 
 router = Router("assess")
 BACK, SKIP, WHY = Kept(_("Quay lại")), Kept(_("Bỏ qua")), Kept(_("Vì sao hỏi?"))
@@ -80,8 +81,8 @@ async def start(turn: Turn, title_id: str, group_id: str) -> None:
     paper = await existing(turn, found, person, household.id if household else None)
     if paper is not None and paper.status != Status.WITHDRAWN:
         return await _present(turn, paper)
-    paper = paper or Assessment(
-        title_id=title_id, revision_id=found.revision_id, year=turn.year, person_id=person.id or 0, filed_by=turn.me,
+    paper = paper or new(
+        Assessment, title_id=title_id, revision_id=found.revision_id, year=turn.year, person_id=person.id or 0, filed_by=turn.me,
         subject=subject_key(found.title, person, household.id if household else None), created_at=turn.now,
         household_id=household.id if household else None, place_id=person.place_id, updated_at=turn.now,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from locales import Kept, Text, Words, _, join
 from storage.assessment import Assessment, Status
 from storage.evidence import Evidence, evidence_of
 from storage.person import Person
+from storage.statements import new
 
 router = Router("evidence")
 
@@ -72,7 +73,7 @@ async def vouch(turn: Turn, paper_id: int, question_id: str) -> None:
     present = await evidence_of(turn.session, paper_id, question_id)
     if not any(piece.kind == "asked" for piece in present):
         turn.session.add(
-            Evidence(assessment_id=paper_id, question_id=question_id, kind="asked", added_by=turn.me, added_at=turn.now)
+            new(Evidence, assessment_id=paper_id, question_id=question_id, kind="asked", added_by=turn.me, added_at=turn.now)
         )
         turn.note("assessment:evidence:add", paper.id, question=question_id, kind="asked")
     turn.settle(_("✓ Câu {number}: nhờ chi hội xác nhận", number=title.number(question_id)))
@@ -106,7 +107,7 @@ def kind_name(kind: str) -> Words:
 
 
 def _piece(turn: Turn, paper: Assessment, question_id: str) -> Evidence:
-    piece = Evidence(assessment_id=paper.id or 0, question_id=question_id, kind="text", added_by=turn.me, added_at=turn.now)
+    piece = new(Evidence, assessment_id=paper.id or 0, question_id=question_id, kind="text", added_by=turn.me, added_at=turn.now)
     meaning = turn.incoming.meaning
     if isinstance(meaning, Said):
         piece.text = turn.text(_("{You} viết gọn trong 1.000 chữ giúp ạ, ví dụ: Tôi mượn sách ở thư viện xã mỗi tháng."), LONGEST)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from typing import NamedTuple
 
 from storage.places.folding import sound, sounds
@@ -55,7 +54,7 @@ class Scorer:
             province: {(match.start, match.end) for match in matches if match.cost < OTHER_KIND}
             for province, matches in districts.items()
         }
-        self._left = cache(self._left_over)
+        self._left: dict[tuple[int, int, str, bool, int], float] = {}
 
     def score(self, own: Match, province: int, around: Sequence[Sequence[Match]]) -> float:
         """Points for a place by its own name and the best names of what it lies in (a village's commune comes first)."""
@@ -65,7 +64,9 @@ class Scorer:
             if best := _best(matches, mask):
                 mask, cost = mask | best.mask, cost + best.cost * AROUND
                 commune_known |= best.meaning.level == "commune"
-        left = self._left(mask, own.start, level, commune_known, province)
+        case = (mask, own.start, level, commune_known, province)
+        if (left := self._left.get(case)) is None:
+            left = self._left[case] = self._left_over(*case)
         return 0.0 if left and self._is_vague(own) else max(0.0, 100 - cost - left)
 
     def _is_vague(self, own: Match) -> bool:
