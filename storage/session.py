@@ -153,7 +153,8 @@ class Session:
         """Writes these columns of rows that were not read here; each row's key is in `key_<name>`."""
         if not rows:
             return
-        made, at_once = self.grammar.update(model, names), self.grammar.update_all(model, names)
+        made = self.grammar.update(model, names)
+        at_once = self.grammar.update_all(model, made.names)
         self._forget(made.tables)
         values = [made.values(row) for row in rows]
         if at_once is None:

@@ -208,11 +208,12 @@ class Grammar:
             self._made[model, "insert", numbered] = compile_statement(statement, self.dialect, names)
         return self._made[model, "insert", numbered]
 
-    def update_all(self, model: type[SQLModel], names: tuple[str, ...]) -> str | None:
-        """One statement for any number of rows, its parameters a list for each column and the keys; None where the database
-        takes many rows just as fast one by one."""
+    def update_all(self, model: type[SQLModel], parameters: Sequence[str]) -> str | None:
+        """One statement for any number of rows, its parameters a list for each of those of an update, the key last; None where
+        the database takes many rows just as fast one by one."""
         if self.dialect.name != "postgresql":
             return None
+        names = [name for name in parameters if not name.startswith("key_")]
         (key,) = table_of(model).primary_key
         columns = [*(table_of(model).c[name] for name in names), key]
         lists = ", ".join(f"${at}::{column.type.compile(self.dialect)}[]" for at, column in enumerate(columns, 1))

@@ -1,0 +1,160 @@
+"""One look, one write: what a session promises on both databases, and across processes."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlmodel import select
+
+from storage.consent import EXAMINE, Consent, has_agreed, last_word
+from storage.conversation import Conversation
+from storage.database import Database
+from storage.delivery import Delivery, Fate, extend_claims
+from storage.event import Event
+from storage.heard import was_heard
+from storage.session import Conflict, Session
+from storage.speaker import Speaker, newcomer, speaker
+from storage.statements import new
+from tests.conftest import NOW
+
+AN = "telegram:1"
+
+
+async def present(session: Session, address: str = AN) -> Speaker:
+    who = await newcomer(session, address, NOW)
+    session.add(new(Conversation, person_id=who.person.id, updated_at=NOW))
+    return who
+
+
+def delivery(who: Speaker, text: str, **more: object) -> Delivery:
+    values = {"address": who.address.address, "channel": "telegram", "person_id": who.person.id, "text": text}
+    return new(Delivery, **values, fate=Fate.SENT, not_before=NOW, created_at=NOW, **more)
+
+
+async def known(session: Session, key: str = "telegram:new") -> Speaker:
+    who = await speaker(session, AN, key)
+    assert who and who.conversation
+    return who
+
+
+async def test_new_rows_get_their_numbers_in_order(database: Database) -> None:
+    async with database.transaction() as session:
+        who = await present(session)
+        rows = [delivery(who, str(number)) for number in range(5)]
+        for row in rows:
+            session.add(row)
+            session.add(new(Event, at=NOW, name="test:row:add", actor_id=who.person.id))
+        await session.number(rows)
+        numbers = [row.id for row in rows]
+        assert numbers == sorted(numbers)
+        assert len(set(numbers)) == 5
+    async with database.transaction() as session:
+        stored = (await session.exec(select(Delivery).order_by(Delivery.id))).all()  # type: ignore[arg-type]
+        assert [row.text for row in stored] == ["0", "1", "2", "3", "4"]
+        assert len((await session.exec(select(Event).where(Event.name == "test:row:add"))).all()) == 5
+
+
+async def test_the_number_that_comes_with_the_speaker_is_nobody_elses(database: Database) -> None:
+    async with database.transaction() as session:
+        await present(session)
+    for text in ("một", "hai"):
+        async with database.transaction() as session:
+            who = await known(session)
+            session.add(delivery(who, text, id=who.number))
+            session.add(delivery(who, text + " nữa"))
+    async with database.transaction() as session:
+        stored = (await session.exec(select(Delivery).order_by(Delivery.id))).all()  # type: ignore[arg-type]
+        assert [row.text for row in stored] == ["một", "một nữa", "hai", "hai nữa"]
+
+
+async def test_who_waited_for_a_person_reads_what_was_done_meanwhile(postgres_database: Database) -> None:
+    """Two processes hear one person: the second finds the page, and the newest message, that the first left."""
+    other = Database(postgres_database.driver.url)  # type: ignore[union-attr]
+    async with postgres_database.transaction() as session:
+        await present(session)
+
+    async def second() -> tuple[str | None, int | None]:
+        async with other.transaction() as session:
+            who = await known(session, "telegram:second")
+            assert who.conversation
+            return who.conversation.here, who.newest
+
+    async with postgres_database.transaction() as session:
+        who = await known(session, "telegram:first")
+        assert who.conversation
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        answer = delivery(who, "Câu 2", answers="telegram:first", id=who.number)
+        session.add(answer)
+        who.conversation.here, who.conversation.updated_at = "assess.question:1:C02", NOW + timedelta(seconds=1)
+    assert await waiting == ("assess.question:1:C02", answer.id)
+    await other.close()
+
+
+async def test_the_same_message_in_two_processes(postgres_database: Database) -> None:
+    """Whoever is second is told so: by what was marked, or by the database."""
+    other = Database(postgres_database.driver.url)  # type: ignore[union-attr]
+    async with postgres_database.transaction() as session:
+        await present(session)
+
+    async def hear(database: Database) -> bool:
+        async with database.transaction() as session:
+            who = await known(session, "telegram:same")
+            if who.heard:
+                return False
+            assert who.conversation
+            session.add(delivery(who, "Chào", answers="telegram:same"))
+            who.conversation.updated_at = datetime.now(UTC)
+            return True
+
+    heard = await asyncio.gather(*(hear(one) for one in (postgres_database, other) * 3))
+    assert heard.count(True) == 1
+    await other.close()
+
+
+async def test_a_message_is_marked_on_the_first_answer_to_it(database: Database) -> None:
+    async with database.transaction() as session:
+        who = await present(session)
+        session.add(delivery(who, "Chào", answers="telegram:5"))
+    async with database.transaction() as session:
+        assert await was_heard(session, "telegram:5")
+        assert not await was_heard(session, "telegram:6")
+        assert (await known(session, "telegram:5")).heard
+        who = await known(session, "telegram:6")
+    with pytest.raises(Conflict):
+        async with database.transaction() as session:
+            session.add(delivery(who, "Chào", answers="telegram:5"))
+
+
+async def test_what_was_known_beforehand_is_forgotten_when_it_changes(database: Database) -> None:
+    async with database.transaction() as session:
+        who = await present(session)
+        session.know(last_word(who.person.id, EXAMINE), [True])
+        assert await has_agreed(session, who.person.id or 0, EXAMINE)
+        said = {"person_id": who.person.id, "given_by": who.person.id, "address": AN, "at": NOW, "version": "1", "words": "…"}
+        session.add(new(Consent, purpose=EXAMINE, granted=False, **said))
+        assert not await has_agreed(session, who.person.id or 0, EXAMINE)
+
+
+async def test_many_rows_are_written_at_once(database: Database) -> None:
+    """With times, words and nothing at all in their columns, each to its own row."""
+    async with database.transaction() as session:
+        who = await present(session)
+        rows = [delivery(who, str(number)) for number in range(3)]
+        session.add_all(rows)
+        await session.number(rows)
+        later = NOW + timedelta(hours=1)
+        values = [
+            {"key_id": row.id, "fate": fate, "sent_at": at, "problem": why, "tries": number}
+            for number, (row, fate, at, why) in enumerate(
+                zip(rows, ("sent", "failed", "queued"), (later, None, later), (None, "lạ", None), strict=True)
+            )
+        ]
+        await session.update_many(Delivery, ("fate", "sent_at", "problem", "tries"), values)
+        await extend_claims(session, [row.id or 0 for row in rows[:2]], later)
+    async with database.transaction() as session:
+        stored = (await session.exec(select(Delivery).order_by(Delivery.id))).all()  # type: ignore[arg-type]
+        assert [(row.fate, row.sent_at, row.problem, row.tries, row.claimed_until) for row in stored] == [
+            ("sent", later, None, 0, later), ("failed", None, "lạ", 1, later), ("queued", later, None, 2, None),
+        ]  # fmt: skip
