@@ -100,7 +100,9 @@ class Sender:
     async def keep(self) -> None:
         """Notes what became of what was sent, and holds on to what was not sent yet."""
         await self.note_outcomes()
-        moved = await self.claims.hold(self._in_hand())
+        # Both write the same rows: on two connections at once they would block each other.
+        async with self.outcomes.writing:
+            moved = await self.claims.hold(self._in_hand())
         if moved < timedelta():
             await self._set_back(moved)
 

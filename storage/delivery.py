@@ -208,8 +208,7 @@ async def due_already(session: Session, now: datetime) -> None:
 async def extend_claims(session: Session, ids: list[int], until: datetime) -> None:
     """Holds on to what is still in hand."""
     names = ("claimed_until",)
-    # In the order of their numbers, as their outcomes are written: two who take rows in different orders block each other.
-    await session.update_many(Delivery, names, [{"key_id": number, "claimed_until": until} for number in sorted(ids)])
+    await session.update_many(Delivery, names, [{"key_id": number, "claimed_until": until} for number in ids])
 
 
 async def waiting(session: Session, addresses: set[str]) -> set[str]:

@@ -1,6 +1,7 @@
 """PostgreSQL through asyncpg."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ CONNECTIONS = 10
 LOOK_SECONDS = 1.0
 PATIENCE = 4.0  # seconds for a connection: an operator who mistyped an address is told soon
 STATEMENTS = 500  # kept prepared on each connection
+MOST_PARTS = 12  # of one statement: more than a turn writes, and few enough to have been prepared before
 # Every statement of a turn finds its rows by their keys: there is nothing to plan anew for each of them.
 SETTINGS = {"plan_cache_mode": "force_generic_plan"}
 _NUMBERED = " RETURNING "
@@ -144,8 +146,10 @@ class Held:
                 await self.one.commit()
         finally:
             try:
-                if self.connection.is_in_transaction():
-                    await self.connection.execute("ROLLBACK")
+                # Where the line is broken the server undoes it by itself.
+                with contextlib.suppress(*AWAY):
+                    if self.connection.is_in_transaction():
+                        await self.connection.execute("ROLLBACK")
             finally:
                 await self.pool.release(self.connection)
 
@@ -196,7 +200,8 @@ def _portions(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
     """One statement does its parts in any order: two new rows whose numbers tell their order are not in the same."""
     begun = 0
     for at, (made, _values) in enumerate(writes):
-        if _NUMBERED in made.sql and any(made is other for other, _values in writes[begun:at]):
+        in_order = _NUMBERED in made.sql and any(made is other for other, _values in writes[begun:at])
+        if in_order or at - begun == MOST_PARTS:
             yield writes[begun:at]
             begun = at
     yield writes[begun:]

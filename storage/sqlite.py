@@ -6,6 +6,7 @@ One turn writes at a time (`Database.transaction`), so that no call waits for a 
 import asyncio
 import contextlib
 import fcntl
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -17,8 +18,10 @@ from sqlalchemy.dialects.sqlite.pysqlite import dialect
 
 from storage.session import Conflict, DatabaseAway, StatementFailed, Write
 
+log = logging.getLogger("storage.sqlite")
 BUSY_SECONDS, LOOK_SECONDS = 15, 0.05  # for how long a command of an operator may hold the file; how often we look
 STATEMENTS = 500  # kept prepared
+LOCKED_SECONDS = 0.001
 MOST = 64  # turns that share a commit, unless more are ready at once
 TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 # What was committed goes from the log into the file in a thread of its own, so that a slow disk holds nobody up; only where
@@ -78,10 +81,13 @@ class Sqlite:
         """`before` is how many waited one round ago."""
         if self.group is None:
             return  # closed meanwhile
-        count = len(self.group)
-        # Where the turn is taken, one of the group waits for something else than the database: it is not over.
-        if self.turn.locked() or before < count < MOST:
-            asyncio.get_running_loop().call_soon(self._commit, count)
+        count, loop = len(self.group), asyncio.get_running_loop()
+        if self.turn.locked():
+            # One of the group waits for something else than the database: it is not over.
+            loop.call_later(LOCKED_SECONDS, self._commit, count)
+            return
+        if before < count < MOST:
+            loop.call_soon(self._commit, count)
             return
         try:
             self.run("COMMIT")
@@ -103,9 +109,12 @@ class Sqlite:
 
     def _empty_log(self) -> None:
         """Puts what the log holds into the file, without stopping anybody; what is in the way stays for the next time."""
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(self.path, 0)) as beside:
-            beside.execute("PRAGMA synchronous=NORMAL")
-            beside.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, 0)) as beside:
+                beside.execute("PRAGMA synchronous=NORMAL")
+                beside.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.Error as error:
+            log.warning("the log is not emptied", extra={"action": "checkpoint_failed", "reason": str(error)})
 
     def undone(self, error: Exception) -> None:
         """Nothing of this group is kept: whoever waits for its commit is told."""

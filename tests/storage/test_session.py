@@ -12,6 +12,7 @@ from storage.database import Database
 from storage.delivery import Delivery, Fate, extend_claims
 from storage.event import Event
 from storage.heard import was_heard
+from storage.postgres import MOST_PARTS, _portions
 from storage.session import Conflict, Session
 from storage.speaker import Speaker, newcomer, speaker
 from storage.statements import new
@@ -52,6 +53,17 @@ async def test_new_rows_get_their_numbers_in_order(database: Database) -> None:
         stored = (await session.exec(select(Delivery).order_by(Delivery.id))).all()  # type: ignore[arg-type]
         assert [row.text for row in stored] == ["0", "1", "2", "3", "4"]
         assert len((await session.exec(select(Event).where(Event.name == "test:row:add"))).all()) == 5
+
+
+def test_what_one_statement_may_do_at_once(postgres_database: Database) -> None:
+    """Its parts are done in any order: rows that are told apart by the order of their numbers are not in the same."""
+    grammar = postgres_database.grammar
+    numbered, given = grammar.insert(Delivery, True), grammar.insert(Delivery, False)
+    writes = [(made, ()) for made in (given, numbered, given, numbered, *[given] * 30)]
+    portions = list(_portions(writes))
+    assert [write for portion in portions for write in portion] == writes
+    assert [len(portion) for portion in portions[:2]] == [3, MOST_PARTS]
+    assert all([made for made, _values in portion].count(numbered) <= 1 for portion in portions)
 
 
 async def test_the_number_that_comes_with_the_speaker_is_nobody_elses(database: Database) -> None:
