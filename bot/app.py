@@ -84,8 +84,7 @@ class App:
                     await channel.start(self.intake.receive)
                 yield self
             finally:
-                for channel in self.channels.values():
-                    await channel.stop()
+                await asyncio.gather(*(channel.stop() for channel in self.channels.values()))
                 self.sender.give_back()
                 await self.sender.drain()
                 for loop in loops:

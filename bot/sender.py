@@ -157,7 +157,7 @@ class Sender:
                 lane.remove(delivery)
                 self._leave(delivery, delivery.not_before)
 
-    async def drain(self, seconds: float = 5) -> None:
+    async def drain(self, seconds: float = 4) -> None:
         """Waits until everything in hand is sent and noted, at most `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -68,9 +68,11 @@ class Postgres:
             return self._pool
 
     async def ring(self, name: str, words: str) -> None:
-        """Tells every process that listens."""
-        async with self.transaction() as one:
-            await one.fetch("SELECT pg_notify($1, $2)", (name, words))
+        """Tells every process that listens. Raises DatabaseAway."""
+        try:
+            await (await self.pool()).execute("SELECT pg_notify($1, $2)", name, words)
+        except AWAY as error:
+            raise DatabaseAway(type(error).__name__) from error
 
     async def listen(self, name: str, hear: Callable[[str], None]) -> None:
         """Calls `hear` with what any process rings, for ever; what rings while the line is down is not heard."""
@@ -115,9 +117,14 @@ class Postgres:
             return await connection.run_sync(work)
 
     async def close(self) -> None:
-        if self._pool is not None:
-            await self._pool.close()
-            self._pool = None
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE / 2):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
 
 
 class Held:

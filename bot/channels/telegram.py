@@ -18,6 +18,7 @@ from telegram.error import BadRequest, Conflict, InvalidToken, TelegramError
 
 from bot.channels import (
     BUSY,
+    FINISH_SECONDS,
     Buttons,
     Can,
     ChannelProblem,
@@ -43,7 +44,6 @@ HEADER = "X-Telegram-Bot-Api-Secret-Token"
 ALLOWED = ["message", "edited_message", "callback_query"]
 LARGEST_FILE = 20 * 1024 * 1024  # bytes
 CAPTION_LIMIT = 1024
-STOP_SECONDS = 10
 NOT_THERE = ("message to edit not found", "message can't be edited")
 NO_PREVIEW = {"is_disabled": True}
 Keyboard = dict[str, Any]
@@ -120,8 +120,8 @@ class Telegram:
             self.loop.cancel()
             await asyncio.wait([self.loop])
         if self.polling:
-            await self.polling.stop(STOP_SECONDS)
-        await self.heard.finish(STOP_SECONDS)
+            await self.polling.stop(FINISH_SECONDS)
+        await self.heard.finish(FINISH_SECONDS)
         await self.requests[0].shutdown()
         await self.close_if_idle()
 

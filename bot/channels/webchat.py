@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from bot.channels import Can, Edit, NotFetched, Outgoing, Receive
+from bot.channels import FINISH_SECONDS, Can, Edit, NotFetched, Outgoing, Receive
 from bot.pace import Pace
 from bot.web.history import attached, lines_of
 from bot.web.seats import Seats, network_address, same_origin, seat_name
@@ -90,8 +90,8 @@ class WebChat:
     async def stop(self) -> None:
         if self.listening:
             self.listening.cancel()
-        for socket in [socket for sockets in self.open.values() for socket in sockets]:
-            await socket.ws.close()
+        # A page that is gone without a word does not keep the others waiting.
+        await asyncio.gather(*(socket.ws.close() for sockets in self.open.values() for socket in sockets))
 
     async def send(self, message: Outgoing) -> str:
         """Always succeeds: what no open page shows is there when one opens."""
@@ -170,7 +170,9 @@ class WebChat:
         if len(self.open.get(chat, ())) >= MOST_PAGES:
             raise web.HTTPTooManyRequests
         # Compression costs 190 µs a turn and 175 kB a page, for messages of one or two kB.
-        ws = web.WebSocketResponse(heartbeat=BEAT_SECONDS, max_msg_size=LARGEST_FRAME, compress=False)
+        ws = web.WebSocketResponse(
+            heartbeat=BEAT_SECONDS, max_msg_size=LARGEST_FRAME, compress=False, timeout=FINISH_SECONDS
+        )
         await ws.prepare(request)
         socket = Socket(ws)
         self.open.setdefault(chat, set()).add(socket)

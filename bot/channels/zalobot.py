@@ -17,7 +17,18 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.channels import BUSY, Can, ChannelProblem, Edit, NotFetched, NotThere, Outgoing, Receive, SendError
+from bot.channels import (
+    BUSY,
+    FINISH_SECONDS,
+    Can,
+    ChannelProblem,
+    Edit,
+    NotFetched,
+    NotThere,
+    Outgoing,
+    Receive,
+    SendError,
+)
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.piecewise import Piecewise
@@ -33,7 +44,6 @@ from storage.database import Database
 log = logging.getLogger("bot.zalobot")
 PATH = "/zalobot/webhook"
 HEADER = "X-Bot-Api-Secret-Token"
-STOP_SECONDS = 10
 AFTER_A_REPLAY = 1.0  # seconds; the platform hands out the same update as often as it is asked
 KNOWN = 1000
 ALERT_EVERY = 3600  # seconds
@@ -105,8 +115,8 @@ class ZaloBot:
             self.loop.cancel()
             await asyncio.wait([self.loop])
         if self.polling:
-            await self.polling.stop(STOP_SECONDS)
-        await self.heard.finish(STOP_SECONDS)
+            await self.polling.stop(FINISH_SECONDS)
+        await self.heard.finish(FINISH_SECONDS)
         await self._close_if_idle()
 
     async def send(self, message: Outgoing) -> str:

@@ -15,7 +15,20 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from bot.channels import BUSY, Attachment, Can, ChannelProblem, Edit, NotFetched, NotNow, NotThere, Outgoing, Receive, SendError
+from bot.channels import (
+    BUSY,
+    FINISH_SECONDS,
+    Attachment,
+    Can,
+    ChannelProblem,
+    Edit,
+    NotFetched,
+    NotNow,
+    NotThere,
+    Outgoing,
+    Receive,
+    SendError,
+)
 from bot.channels.cutting import Piece, cut, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.piecewise import Piecewise
@@ -33,7 +46,6 @@ PATH, CONNECTED = "/zalooa/webhook", "/zalooa/connected"
 HEADER = "X-ZEvent-Signature"
 NOT_TAKEN = (-201, -210)  # an upload that the platform cannot read, or too large
 IN_TIME = 1.5  # seconds; the platform waits for two
-STOP_SECONDS = 10
 MOST_BUTTONS, LONGEST_TITLE, LONGEST_TEMPLATE_TEXT = 5, 100, 400
 A_DAY = 24 * 3600.0  # seconds
 KINDS = ("result", "more", "prompt", "notice")
@@ -114,8 +126,8 @@ class ZaloOa:
         if self.renewing:
             self.renewing.cancel()
             await asyncio.wait([self.renewing])
-        await self.heard.finish(STOP_SECONDS)
-        await self.tokens.finish(STOP_SECONDS)
+        await self.heard.finish(FINISH_SECONDS)
+        await self.tokens.finish(FINISH_SECONDS)
         await self._close_if_idle()
 
     async def send(self, message: Outgoing) -> str:

@@ -15,7 +15,7 @@ from storage.session import DatabaseAway, StatementFailed
 
 log = logging.getLogger("bot.web")
 LARGEST_BODY = 22 * 1024 * 1024  # bytes: a photo of 20 MB in its envelope
-STOP_SECONDS = 5
+STOP_SECONDS = 1  # what the channels had in hand is finished by then
 
 
 def application(database: Database, channels: Iterable[Channel], intake: Intake) -> web.Application:

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.channels import ChannelProblem, Outgoing, Receipt
+from bot.channels import FINISH_SECONDS, ChannelProblem, Outgoing, Receipt
 from bot.channels.telegram import Telegram
 from handlers.incoming import Incoming, Pressed
 from tests.channels.listening import SECRET, Listener, hooked, polling
@@ -200,6 +200,32 @@ class TestWebhook:
             gate.set()
             await api.all_heard()
         assert api.deliveries == [(number, 200)]
+
+    async def test_what_is_in_hand_is_finished_before_it_stops(self, api: TelegramApi, listener: Listener) -> None:
+        gate = listener.gate(77)
+        async with hooked(api, listener) as channel:
+            number = await api.person(77).says("một")
+            await listener.begins(1)
+            stopping = asyncio.create_task(channel.stop())
+            await asyncio.sleep(0.1)
+            assert not stopping.done()
+            gate.set()
+            await asyncio.wait_for(stopping, 1)
+            await api.all_heard()
+        assert api.deliveries == [(number, 200)]
+
+    async def test_what_does_not_end_holds_nobody_up(self, api: TelegramApi, listener: Listener) -> None:
+        """It is not acknowledged, and comes again to whoever hears next."""
+        gate = listener.gate(77)
+        async with hooked(api, listener) as channel:
+            await api.person(77).says("một")
+            await listener.begins(1)
+            await asyncio.wait_for(channel.stop(), FINISH_SECONDS + 1)
+        assert not [status for _number, status in api.deliveries if status == 200]
+        gate.set()
+        async with hooked(api, listener):
+            await api.all_heard()
+        assert listener.said == ["một"]
 
     @pytest.mark.parametrize("trouble", [RuntimeError("xin chào"), Receipt(busy=True)], ids=["raises", "busy"])
     async def test_what_was_not_taken_comes_again(self, api: TelegramApi, listener: Listener, trouble: Any) -> None:

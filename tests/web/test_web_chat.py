@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy import text
 
 from bot.app import App, build
+from bot.channels import FINISH_SECONDS
 from bot.settings import Settings
 from bot.web.server import application
 from storage.database import Database
@@ -57,6 +58,16 @@ async def test_figures(served: tuple[App, str]) -> None:
     assert 'bot_sends_total{channel="webchat",fate="sent"} 1.0' in figures
     assert 'bot_turn_seconds_count{channel="webchat"} 1.0' in figures
     assert "bot_outbox_queued 0.0" in figures
+
+
+async def test_pages_that_are_gone_without_a_word_do_not_hold_up_the_end(served: tuple[App, str]) -> None:
+    async with Page(served[1]) as one, Page(served[1], seat="2") as other:
+        for page in (one, other):
+            await page.open()
+            await page.sees("kính chào")
+            assert page.reader
+            page.reader.cancel()  # whoever does not read does not say goodbye
+        await asyncio.wait_for(served[0].channels["webchat"].stop(), FINISH_SECONDS + 1)
 
 
 async def test_what_was_said_while_the_page_was_closed_is_there(served: tuple[App, str]) -> None:
