@@ -1,5 +1,6 @@
 """One incoming message, one turn, one transaction: heard once, answered once, or undone and said so."""
 
+import contextlib
 import logging
 import secrets
 import traceback
@@ -36,6 +37,7 @@ from storage.statements import new
 log = logging.getLogger("bot.intake")
 LONGEST_TEXT = 4096
 HELP_AFTER = 2  # misses
+TRIES = 3  # of a turn that meets another
 ABOUT = timedelta(seconds=30)  # nobody needs to know more exactly when an address was heard: most turns save the write
 
 
@@ -82,11 +84,7 @@ class Intake:
         try:
             if isinstance(incoming.meaning, Sent):
                 incoming = replace(incoming, meaning=await self._fetched(incoming, incoming.meaning))
-            try:
-                deliveries = await self._turn(incoming)
-            except Conflict:
-                # Somebody was first, in another process: what they did is there now, and this turn finds it.
-                deliveries = await self._turn(incoming)
+            deliveries = await self._in_the_end(incoming)
         except Refusal as refusal:
             outcome = "refused"
             deliveries = await self._refuse(incoming, refusal)
@@ -104,6 +102,13 @@ class Intake:
             return Receipt(again=True), "again"
         self.sender.post(deliveries)
         return Receipt(), outcome
+
+    async def _in_the_end(self, incoming: Incoming) -> list[Delivery] | None:
+        """Where somebody was first, in another process, what they did is there now, and the next try finds it."""
+        for _try in range(TRIES - 1):
+            with contextlib.suppress(Conflict):
+                return await self._turn(incoming)
+        return await self._turn(incoming)
 
     async def _turn(self, incoming: Incoming) -> list[Delivery] | None:
         async with self.database.transaction() as session:

@@ -22,6 +22,7 @@ from storage.files import FileStore
 log = logging.getLogger("bot.sender")
 LOOK_EVERY = 0.5  # seconds between looks for what is due by time
 NOTE_EVERY = 0.05  # seconds for which outcomes are gathered into one transaction
+NOTE_SECONDS = 1
 GIVE_UP_AFTER = timedelta(days=3)
 AT_ONCE = 200  # addresses
 Now = Callable[[], datetime]
@@ -169,7 +170,10 @@ class Sender:
                         await self.look()
                     await asyncio.gather(*self.lane_tasks)
                     await self.note_outcomes()
-        await self.note_outcomes()
+        # What a database that does not answer is not told now, the next start finds unsaid, and sends again.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(NOTE_SECONDS):
+                await self.note_outcomes()
 
     async def _run_lane(self, address: str, lane: deque[Delivery]) -> None:
         while lane:

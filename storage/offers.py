@@ -12,7 +12,8 @@ async def offers_of(session: Session, talk: Conversation) -> list[Any]:
     if talk.offered:
         return talk.offered
     question = await session.get(Delivery, talk.asked)
-    return flat(question) if question else []
+    # A number may come again, many weeks after its message was forgotten.
+    return flat(question) if question and question.person_id == talk.person_id else []
 
 
 def flat(delivery: Delivery) -> list[Any]:

@@ -18,6 +18,7 @@ from storage.session import Conflict, DatabaseAway, StatementFailed, Write
 CONNECTIONS = 10
 LOOK_SECONDS = 1.0
 PATIENCE = 4.0  # seconds for a connection: an operator who mistyped an address is told soon
+CLOSE_SECONDS = 1
 STATEMENTS = 500  # kept prepared on each connection
 MOST_PARTS = 12  # of one statement: more than a turn writes, and few enough to have been prepared before
 # Every statement of a turn finds its rows by their keys: there is nothing to plan anew for each of them.
@@ -121,7 +122,7 @@ class Postgres:
         if pool is None:
             return
         try:
-            async with asyncio.timeout(PATIENCE / 2):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await pool.close()
         except TimeoutError:
             pool.terminate()

@@ -84,8 +84,10 @@ def _speaking(address, key):
 @query
 def _speaking_about(address, key, paper_id):
     pieces = select(func.count()).where(Evidence.assessment_id == Assessment.id, col(Evidence.removed_at).is_(None))
+    before = aliased(Assessment)
     paper = (
         Assessment,
+        select(before.updated_at).where(before.id == paper_id).scalar_subquery().label("paper_then"),
         said_last(col(Assessment.person_id), EXAMINE).scalar_subquery().label("agreed"),
         pieces.scalar_subquery().label("pieces"),
     )
@@ -106,8 +108,8 @@ async def speaker(session: Session, address: str, key: str, paper_id: int | None
     """
     asked = _speaking(address, key) if paper_id is None else _speaking_about(address, key, paper_id)
     found = (await session.exec(asked)).first()
-    if found and found.then != found.Conversation.updated_at:
-        # While we waited for the person another process had them: only what is held came to us as it is now.
+    if found and _waited(found, paper_id):
+        # While we waited another process had the person, or the paper: only what is held came to us as it is now.
         session.begin_again()
         found = (await session.exec(asked)).first()
     if found is None:
@@ -117,6 +119,13 @@ async def speaker(session: Session, address: str, key: str, paper_id: int | None
     return Speaker(
         found.Address, found.Person, found.Conversation, bool(found.heard), found.newest, found.fate, found.name, found.number
     )
+
+
+def _waited(found: Any, paper_id: int | None) -> bool:
+    """Whoever has a talk or a paper in hand writes when that was; beside what is held stands what there was before."""
+    if found.then != found.Conversation.updated_at:
+        return True
+    return paper_id is not None and found.paper_then != found.Assessment.updated_at
 
 
 def _bring_along(session: Session, found: Any) -> None:

@@ -92,8 +92,9 @@ class Sqlite:
         try:
             self.run("COMMIT")
         except Exception as error:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # those who wait are told in any case
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
             self.undone(error)
         else:
             group, self.group = self.group, None

@@ -192,10 +192,11 @@ class Grammar:
         self._made: dict[Any, Compiled] = {}
 
     def by_key(self, model: type[SQLModel], lock: bool) -> Compiled:
-        """The row with this primary key; with `lock` it waits until it has it alone."""
+        """The row with this primary key; with `lock` it waits until it has it alone; what points to it may still be written."""
         if (model, lock) not in self._made:
             statement: Any = core_select(model).where(*_is_row(model))
-            self._made[model, lock] = compile_statement(statement.with_for_update() if lock else statement, self.dialect)
+            statement = statement.with_for_update(key_share=True) if lock else statement
+            self._made[model, lock] = compile_statement(statement, self.dialect)
         return self._made[model, lock]
 
     def insert(self, model: type[SQLModel], numbered: bool) -> Compiled:

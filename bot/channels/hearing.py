@@ -71,11 +71,12 @@ class Hearing:
         """Waits for what is in hand."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self.tasks:
-                    await asyncio.wait(self.tasks)
-                while self.in_hand:
-                    self.quiet.clear()
-                    await self.quiet.wait()
+                while self.tasks or self.in_hand:
+                    if self.in_hand:
+                        self.quiet.clear()
+                        await self.quiet.wait()
+                    else:
+                        await asyncio.wait(self.tasks)
         for task in self.tasks:
             task.cancel()
 

@@ -14,6 +14,7 @@ from aiohttp.streams import EofStream, StreamReader
 from yarl import URL
 
 LOOK_EVERY = 1.0  # seconds between two looks for calls that take too long
+KEPT_SECONDS = 15
 ANNOUNCED = 199  # up to this status the answer itself is still to come
 
 
@@ -33,7 +34,7 @@ class Poster:
         self.timeout = aiohttp.ClientTimeout(sock_connect=patience)
         self.to = aiohttp.ClientRequest("POST", URL(origin), loop=asyncio.get_running_loop())
         self.head = f" HTTP/1.1\r\nHost: {self.to.headers['Host']}\r\nContent-Type: application/json\r\nContent-Length: "
-        self.idle: deque[Connection] = deque()
+        self.idle: deque[tuple[Connection, float]] = deque()  # and since when
         self.under_way: dict[ResponseHandler, float] = {}
         self.loop = asyncio.get_running_loop()
         self.looking: asyncio.TimerHandle | None = None
@@ -41,7 +42,7 @@ class Poster:
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         """The status and the content of the answer.
 
-        Raises aiohttp.ClientError or TimeoutError where none came, BrokeOff where it stopped in the middle.
+        Raises aiohttp.ClientError or TimeoutError where none came in time, BrokeOff where it stopped in the middle.
         """
         connection = self._open_one() or await self.connector.connect(self.to, [], self.timeout)
         line = connection.protocol
@@ -65,23 +66,31 @@ class Poster:
         return answer.code, received
 
     def _open_one(self) -> Connection | None:
-        """The connection used last that the other side still keeps open."""
+        """The connection used last that is still good."""
+        self._leave_old()
         while self.idle:
-            connection = self.idle.pop()
-            if not connection.closed:
+            connection, _since = self.idle.pop()
+            line = connection.protocol
+            if line is not None and line.is_connected() and not line.should_close:
                 return connection
             connection.close()
         return None
 
     def _keep(self, connection: Connection, line: ResponseHandler) -> None:
+        self._leave_old()
         if line.should_close:
             connection.close()
         else:
-            self.idle.append(connection)
+            self.idle.append((connection, self.loop.time()))
+
+    def _leave_old(self) -> None:
+        """What was not used for a while the other side may be about to close, or something between us has forgotten."""
+        while self.idle and self.idle[0][1] < self.loop.time() - KEPT_SECONDS:
+            self.idle.popleft()[0].close()
 
     def close(self) -> None:
         while self.idle:
-            self.idle.pop().close()
+            self.idle.pop()[0].close()
 
     def _watch(self, line: ResponseHandler) -> None:
         """One look a second over all costs less than a timer for each."""

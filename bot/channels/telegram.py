@@ -19,6 +19,7 @@ from telegram.error import BadRequest, Conflict, InvalidToken, TelegramError
 from bot.channels import (
     BUSY,
     FINISH_SECONDS,
+    THANKS_SECONDS,
     Buttons,
     Can,
     ChannelProblem,
@@ -33,7 +34,7 @@ from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.piecewise import Piecewise
 from bot.channels.polling import Polling, patiently
-from bot.channels.telegram_client import NOT_ACCEPTED, PATIENCE, CutOff, Request, Slower, fate, hush, reason
+from bot.channels.telegram_client import NOT_ACCEPTED, PATIENCE, CutOff, Request, Slower, address_of, fate, hush, reason
 from bot.channels.telegram_updates import understood
 from bot.channels.webhook import webhook
 from handlers.incoming import Incoming, Sent
@@ -79,7 +80,9 @@ class Telegram:
         self.only_one = only_one
         self.token, self.public_url, self.secret, self.commands = token, public_url, webhook_secret or "", commands
         hush()
-        hearing, speaking = self.requests = (Request(api_url, PATIENCE), Request(api_url, 20))
+        origin, path = address_of(api_url)
+        hearing, speaking = self.requests = (Request(origin, PATIENCE), Request(origin, 20))
+        api_url = origin + path
         self.bot = Bot(token, f"{api_url}/bot", f"{api_url}/file/bot", speaking, hearing)
         self.base_url, self.driver = self.bot.base_url, _Driver(self)
         self.username: str | None = None
@@ -121,7 +124,7 @@ class Telegram:
             await asyncio.wait([self.loop])
         if self.polling:
             await self.polling.stop(FINISH_SECONDS)
-        await self.heard.finish(FINISH_SECONDS)
+        await self.heard.finish(THANKS_SECONDS if self.polling else FINISH_SECONDS)
         await self.requests[0].shutdown()
         await self.close_if_idle()
 

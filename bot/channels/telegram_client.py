@@ -15,7 +15,7 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, Ne
 from telegram.request import BaseRequest, RequestData
 from yarl import URL
 
-from bot.channels import SendError, TryAgain, Unreachable
+from bot.channels import ChannelProblem, SendError, TryAgain, Unreachable
 from bot.channels.posting import BrokeOff, Poster, whole
 
 log = logging.getLogger("bot.telegram")
@@ -46,7 +46,7 @@ class Request(BaseRequest):
     """The driver's way out, over one pooled client: with many calls under way its own costs more than the whole turn."""
 
     def __init__(self, origin: str, seconds: float) -> None:
-        self.origin, self.seconds = str(URL(origin).origin()), seconds
+        self.origin, self.seconds = origin, seconds
         self.http: aiohttp.ClientSession | None = None
 
     @property
@@ -55,15 +55,17 @@ class Request(BaseRequest):
 
     async def initialize(self) -> None:
         if self.http is None:
-            connector = aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=300)
+            # Each has connections of its own: files wait for nobody's answer.
+            connector, self.lines = (aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=300) for _each in range(2))
             timeout = aiohttp.ClientTimeout(sock_connect=PATIENCE, sock_read=self.seconds)
             self.http = aiohttp.ClientSession(connector=connector, timeout=timeout)
-            self.poster = Poster(self.origin, connector, self.seconds, PATIENCE)
+            self.poster = Poster(self.origin, self.lines, self.seconds, PATIENCE)
 
     async def shutdown(self) -> None:
         http, self.http = self.http, None
         if http:
             self.poster.close()
+            await self.lines.close()
             await http.close()
 
     async def call(self, url: str, body: bytes) -> Any:
@@ -133,6 +135,14 @@ def _seconds(payload: bytes) -> float:
         return float(json.loads(payload)["parameters"]["retry_after"])
     except (ValueError, KeyError, TypeError):
         return 5
+
+
+def address_of(api_url: str) -> tuple[str, str]:
+    """The host's address and the path before the methods. Raises ChannelProblem where there is more in it."""
+    url = URL(api_url)
+    if url.user or url.password or url.query_string:
+        raise ChannelProblem("TELEGRAM_API_URL: only the host and the path, without user, password and query")
+    return str(url.origin()), url.raw_path.rstrip("/")
 
 
 def fate(error: TelegramError, token: str) -> SendError:

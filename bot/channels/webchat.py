@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from bot.channels import FINISH_SECONDS, Can, Edit, NotFetched, Outgoing, Receive
+from bot.channels import FINISH_SECONDS, Can, Edit, NotFetched, Outgoing, Receive, TryAgain
 from bot.pace import Pace
 from bot.web.history import attached, lines_of
 from bot.web.seats import Seats, network_address, same_origin, seat_name
@@ -24,6 +24,7 @@ from locales import _
 from storage.database import Database
 from storage.files import DOCUMENTS, LARGEST, FileStore
 from storage.person import addressed
+from storage.session import DatabaseAway
 
 log = logging.getLogger("bot.webchat")
 STATIC = Path(__file__).parent.parent / "web" / "static"
@@ -94,7 +95,7 @@ class WebChat:
         await asyncio.gather(*(socket.ws.close() for sockets in self.open.values() for socket in sockets))
 
     async def send(self, message: Outgoing) -> str:
-        """Always succeeds: what no open page shows is there when one opens."""
+        """What no open page shows is there when one opens."""
         await self._ring(message.chat)
         frame = {
             "type": "line", "from": "bot", "seq": message.delivery_id, "id": message.delivery_id, "text": message.text,
@@ -116,9 +117,13 @@ class WebChat:
                 await socket.write(frame)
 
     async def _ring(self, chat: str) -> None:
-        """The page may be open at another process."""
-        if not self.database.alone:
+        """The page may be open at another process. Raises TryAgain where the database is away."""
+        if self.database.alone:
+            return
+        try:
             await self.database.driver.ring(BELL, f"{self.process}:{chat}")
+        except DatabaseAway as away:
+            raise TryAgain(f"the other processes cannot be told: {away}", 1) from away
 
     def _told(self, words: str) -> None:
         process, _colon, chat = words.partition(":")

@@ -20,6 +20,7 @@ from aiohttp import web
 from bot.channels import (
     BUSY,
     FINISH_SECONDS,
+    THANKS_SECONDS,
     Can,
     ChannelProblem,
     Edit,
@@ -116,7 +117,7 @@ class ZaloBot:
             await asyncio.wait([self.loop])
         if self.polling:
             await self.polling.stop(FINISH_SECONDS)
-        await self.heard.finish(FINISH_SECONDS)
+        await self.heard.finish(THANKS_SECONDS if self.polling else FINISH_SECONDS)
         await self._close_if_idle()
 
     async def send(self, message: Outgoing) -> str:

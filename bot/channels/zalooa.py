@@ -126,8 +126,7 @@ class ZaloOa:
         if self.renewing:
             self.renewing.cancel()
             await asyncio.wait([self.renewing])
-        await self.heard.finish(FINISH_SECONDS)
-        await self.tokens.finish(FINISH_SECONDS)
+        await asyncio.gather(self.heard.finish(FINISH_SECONDS), self.tokens.finish(FINISH_SECONDS))
         await self._close_if_idle()
 
     async def send(self, message: Outgoing) -> str:

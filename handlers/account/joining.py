@@ -73,6 +73,8 @@ async def become(turn: Turn, person: Person) -> None:
     if talk is None:
         talk = Conversation(person_id=person.id or 0, updated_at=turn.now)
         turn.session.add(talk)
+    # Whoever waits for this person looks again: the address may be somebody else's by now.
+    talk.updated_at = turn.now
     turn.conversation = talk
 
 

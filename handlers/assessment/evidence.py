@@ -75,6 +75,7 @@ async def vouch(turn: Turn, paper_id: int, question_id: str) -> None:
         turn.session.add(
             new(Evidence, assessment_id=paper_id, question_id=question_id, kind="asked", added_by=turn.me, added_at=turn.now)
         )
+        paper.updated_at = turn.now
         turn.note("assessment:evidence:add", paper.id, question=question_id, kind="asked")
     turn.settle(_("✓ Câu {number}: nhờ chi hội xác nhận", number=title.number(question_id)))
     await turn.go("assess.go_on", paper_id, question_id)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from bot.channels.posting import BrokeOff, Poster
+from bot.channels.posting import KEPT_SECONDS, BrokeOff, Poster
 
 YES = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CUT = b"\0"  # the connection ends here
@@ -99,6 +99,14 @@ async def test_a_connection_that_the_host_closed_is_not_used_again() -> None:
         await asyncio.sleep(0.1)
         assert await poster.post("/x", b"{}") == (200, b"{}")
         assert host.connections == 3
+
+
+async def test_a_connection_that_was_not_used_for_long_is_left() -> None:
+    async with posting([YES]) as (poster, host):
+        await asyncio.gather(*(poster.post("/x", b"{}") for _call in range(3)))
+        poster.idle = type(poster.idle)((connection, since - KEPT_SECONDS - 1) for connection, since in poster.idle)
+        await poster.post("/x", b"{}")
+        assert (host.connections, len(poster.idle)) == (4, 1)
 
 
 async def test_an_answer_that_breaks_off() -> None:

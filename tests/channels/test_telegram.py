@@ -300,3 +300,17 @@ class TestWebhook:
 
     def test_serves_nothing_without_a_public_address(self, listener: Listener) -> None:
         assert list(Telegram(TOKEN).routes(listener)) == []
+
+
+@pytest.mark.parametrize("written", ["http://127.0.0.1:80", "https://api.example.vn:443/", "http://LOCALHOST:8081/tg/"])
+def test_the_address_of_the_api_in_any_spelling(written: str) -> None:
+    """What is cut off before a path is what stands before it, a port that goes without saying or not."""
+    channel = Telegram(TOKEN, written)
+    url = f"{channel.base_url}/sendMessage"
+    assert url.startswith(channel.requests[1].origin)
+    assert url[len(channel.requests[1].origin) :] in (f"/bot{TOKEN}/sendMessage", f"/tg/bot{TOKEN}/sendMessage")
+
+
+def test_an_address_with_a_password() -> None:
+    with pytest.raises(ChannelProblem, match="TELEGRAM_API_URL"):
+        Telegram(TOKEN, "https://an:secret@example.vn")

@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlmodel import select
 
+from storage.assessment import Assessment
 from storage.consent import EXAMINE, Consent, has_agreed, last_word
 from storage.conversation import Conversation
 from storage.database import Database
 from storage.delivery import Delivery, Fate, extend_claims
 from storage.event import Event
+from storage.evidence import Evidence, evidence_of
 from storage.heard import was_heard
+from storage.place import Place
 from storage.postgres import MOST_PARTS, _portions
 from storage.session import Conflict, Session
 from storage.speaker import Speaker, newcomer, speaker
@@ -101,6 +104,39 @@ async def test_who_waited_for_a_person_reads_what_was_done_meanwhile(postgres_da
         session.add(answer)
         who.conversation.here, who.conversation.updated_at = "assess.question:1:C02", NOW + timedelta(seconds=1)
     assert await waiting == ("assess.question:1:C02", answer.id)
+    await other.close()
+
+
+async def test_who_waited_for_a_paper_reads_what_was_put_into_it_meanwhile(postgres_database: Database) -> None:
+    """A grandchild adds evidence in one process while the grandmother presses in another."""
+    other = Database(postgres_database.driver.url)  # type: ignore[union-attr]
+    async with postgres_database.transaction() as session:
+        grandmother, grandchild = await present(session), await present(session, "telegram:2")
+        village = (await session.exec(select(Place).where(Place.level == "village"))).all()[0]
+        paper = new(
+            Assessment, title_id="cong_dan_hoc_tap", revision_id=1, year=2026, subject="person:1", created_at=NOW,
+            updated_at=NOW, person_id=grandmother.person.id, filed_by=grandmother.person.id, place_id=village.id,
+        )  # fmt: skip
+        session.add(paper)
+        await session.number([paper])
+
+    async def second() -> int:
+        async with other.transaction() as session:
+            assert await speaker(session, AN, "telegram:second", paper.id)
+            return len(await evidence_of(session, paper.id or 0, "C01"))
+
+    async with postgres_database.transaction() as session:
+        who = await speaker(session, "telegram:2", "telegram:first", paper.id)
+        assert who and who.conversation
+        held = await session.get(Assessment, paper.id)
+        assert held
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        piece = {"assessment_id": paper.id, "question_id": "C01", "kind": "text", "text": "…", "added_by": grandchild.person.id}
+        session.add(new(Evidence, added_at=NOW, **piece))
+        held.updated_at = who.conversation.updated_at = NOW + timedelta(seconds=1)
+    assert await waiting == 1
     await other.close()
 
 

@@ -21,6 +21,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    marked = "SELECT answers, address, created_at FROM delivery WHERE answers IS NOT NULL"
+    op.execute(f"INSERT INTO heard (key, address, at) {marked} ON CONFLICT DO NOTHING")
     op.drop_index("ix_delivery_answers", table_name="delivery")
     op.drop_column("delivery", "answers")
     op.drop_index("ix_heard_line", table_name="heard")
