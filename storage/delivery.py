@@ -145,6 +145,11 @@ def _stale(end, never):
     return select(Delivery.id).where(*stale).order_by(_BY_NUMBER).with_for_update(skip_locked=True)
 
 
+@query
+def _held():
+    return select(Delivery.id, Delivery.address).where(_is(Delivery, Fate.CLAIMED))
+
+
 async def due(session: Session, channel: str, urgency: int, now: datetime, most: int) -> list[Delivery]:
     """The oldest of this kind that may be sent now."""
     oldest = _due_broadcasts if urgency == Urgency.BROADCAST else _due
@@ -157,12 +162,13 @@ async def claim(
     """Takes what is due on a channel, so that no one else sends it before `until`: replies first, and of the rest no more
     than the channel's pace allows, `per_second` for all processes together. `ours` is what this process holds already."""
     gate = await turnstile(session, channel, now)
+    # Looked up first: what another process gives back between the two looks is not overtaken by what waits behind it.
+    busy = set() if session.database.alone else await _in_other_hands(session, ours)
     rows = await due(session, channel, Urgency.REPLY, now, AT_ONCE)
     may = AT_ONCE if per_second is None else min(AT_ONCE, passes(gate, per_second, now))
     unasked: list[Delivery] = []
     for urgency in (Urgency.NOTICE, Urgency.BROADCAST):
         unasked += await due(session, channel, urgency, now, may - len(unasked))
-    busy = set() if session.database.alone else await _in_other_hands(session, {row.address for row in rows + unasked}, ours)
     taken = [row for row in rows + unasked if row.address not in busy]
     if per_second is not None:
         gate.level -= sum(row.urgency != Urgency.REPLY for row in taken)
@@ -171,12 +177,9 @@ async def claim(
     return taken
 
 
-async def _in_other_hands(session: Session, addresses: Collection[str], ours: Collection[int]) -> set[str]:
-    """Those of the addresses to which another process is speaking: two at once would be out of order."""
-    if not addresses:
-        return set()
-    held = select(Delivery.id, Delivery.address).where(_is(Delivery, Fate.CLAIMED), col(Delivery.address).in_(addresses))
-    return {address for number, address in (await session.exec(held)).all() if number not in ours}
+async def _in_other_hands(session: Session, ours: Collection[int]) -> set[str]:
+    """The addresses to which another process is speaking: two at once would be out of order."""
+    return {address for number, address in (await session.exec(_held())).all() if number not in ours}
 
 
 async def release_claims(session: Session, but: set[int], now: datetime, over: datetime, never: datetime = EVER) -> list[int]:
