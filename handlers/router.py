@@ -98,11 +98,17 @@ class Router:
 
     def paper_of(self, token: str) -> int | None:
         """The paper that a call is about, where its first argument is one."""
-        name, _colon, rest = token.partition(":")
-        named, number = self.calls.get(name), rest.partition(":")[0]
-        if named is None or named.parameters[:1] != ["paper_id"] or not re.fullmatch(_NUMBER, number):
+        named, token = self._find(token)
+        if named is None or named.parameters[:1] != ["paper_id"]:
             return None
-        return int(number)
+        found = named.whole.fullmatch(token)
+        return int(found[1]) if found else None
+
+    def _find(self, token: str) -> tuple[Named | None, str]:
+        """The call, and the token with its present name: a button may bear a former one."""
+        name, colon, rest = token.partition(":")
+        named = self.calls.get(name)
+        return named, token if named is None or name == named.name else named.name + colon + rest
 
     def formerly(self, name: str) -> Callable[[Named], Named]:
         """Keeps a released name alive after a rename."""
@@ -140,11 +146,9 @@ class Router:
 
     async def run(self, turn: Turn, token: str) -> None:
         """Goes to a named call. Raises UnknownCall where the token is not one of ours."""
-        name, colon, rest = token.partition(":")
-        named = self.calls.get(name)
+        named, token = self._find(token)
         if named is None or named.kind == "hears":
-            raise UnknownCall(name[:40])
-        token = token if name == named.name else named.name + colon + rest  # a button may bear a former name
+            raise UnknownCall(token.partition(":")[0][:40])
         await named.go(turn, named.read(token), token)
 
     async def route(self, turn: Turn) -> None:
@@ -193,9 +197,10 @@ class Router:
             # Who comes back after months says hello; that is no answer to a question long scrolled away.
             turn.reply(_("Mừng {you} trở lại. Mời {you} làm tiếp từ đây."))
             return await self.run(turn, turn.conversation.here)
-        name, colon, rest = waits.partition(":")
-        named = self.calls[name]
-        await named(turn, *named.read(named.name + colon + rest))
+        named, token = self._find(waits)
+        if named is None:
+            raise KeyError(waits)
+        await named(turn, *named.read(token))
 
     def _add(self, function: Handler, kind: Literal["call", "page", "hears"]) -> Named:
         named = Named(f"{self.name}.{function.__name__}", function, kind)

@@ -189,7 +189,7 @@ class Grammar:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self._made: dict[Any, Compiled] = {}
+        self._made: dict[Any, Any] = {}
 
     def by_key(self, model: type[SQLModel], lock: bool) -> Compiled:
         """The row with this primary key; with `lock` it waits until it has it alone; what points to it may still be written."""
@@ -209,11 +209,16 @@ class Grammar:
             self._made[model, "insert", numbered] = compile_statement(statement, self.dialect, names)
         return self._made[model, "insert", numbered]
 
-    def update_all(self, model: type[SQLModel], parameters: Sequence[str]) -> str | None:
+    def update_all(self, model: type[SQLModel], parameters: tuple[str, ...]) -> str | None:
         """One statement for any number of rows, its parameters a list for each of those of an update, the key last; None where
         the database takes many rows just as fast one by one."""
         if self.dialect.name != "postgresql":
             return None
+        if (model, "all", parameters) not in self._made:
+            self._made[model, "all", parameters] = self._update_all(model, parameters)
+        return self._made[model, "all", parameters]  # type: ignore[no-any-return]
+
+    def _update_all(self, model: type[SQLModel], parameters: tuple[str, ...]) -> str:
         names = [name for name in parameters if not name.startswith("key_")]
         (key,) = table_of(model).primary_key
         columns = [*(table_of(model).c[name] for name in names), key]

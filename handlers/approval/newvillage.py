@@ -10,7 +10,6 @@ from handlers.router import Router
 from handlers.titles.published import title_of
 from handlers.turn import Button, Turn, button
 from locales import Words, _, plain
-from locales.text import HOME
 from storage.assessment import Assessment, stranded_papers
 from storage.assignment import holders, roles_of
 from storage.household import Household
@@ -68,7 +67,7 @@ async def merge(turn: Turn, place_id: int, into_id: int) -> None:
     if into is None or into.parent_id != place.parent_id or not into.confirmed:
         raise Refusal(_("Thôn này không cùng xã. {You} chọn lại giúp ạ."))
     stranded = [p for role in ROLES for p in await stranded_papers(turn.session, role, [place_id])]
-    place.successor_id, place.valid_to = into_id, turn.now.astimezone(HOME).date()
+    place.successor_id, place.valid_to = into_id, turn.today
     for table in (Person, Household, Assessment):
         moved = update(table).where(col(table.place_id) == place_id)
         await turn.session.exec(moved.values(place_id=into_id))

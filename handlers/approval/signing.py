@@ -13,7 +13,6 @@ from handlers.titles.model import Title
 from handlers.titles.published import title_of
 from handlers.turn import Turn, button
 from locales import _
-from locales.text import HOME
 from storage.assessment import Assessment, paper_in_hand
 from storage.decision import Outcome, last_document
 
@@ -56,7 +55,7 @@ async def hear_number(turn: Turn, paper_id: int, round: int) -> None:
 async def ask_date(turn: Turn, paper_id: int, round: int) -> None:
     await _mine(turn, paper_id, round)
     turn.ask(
-        _("Quyết định ký ngày nào ạ? Ví dụ: {date}.", date=_today(turn)),
+        _("Quyết định ký ngày nào ạ? Ví dụ: {date}.", date=turn.today),
         button(_("Quay lại"), "signing.ask", paper_id, round),
         waits=hear_date.token(paper_id, round),
     )
@@ -108,7 +107,7 @@ async def sign(turn: Turn, paper_id: int, round: int) -> None:
 
 def _read_date(turn: Turn) -> date:
     """A day that has been, this year or last. Raises Misheard."""
-    today = _today(turn)
+    today = turn.today
     hint = _("Trợ lý cần ngày, tháng, năm đã ký, không sau hôm nay, ví dụ: {date}.", date=today)
     found = _DATE.search(turn.text(hint, 40))
     try:
@@ -118,10 +117,6 @@ def _read_date(turn: Turn) -> date:
     if signed is None or signed > today or signed.year < today.year - 1:
         raise Misheard(hint)
     return signed
-
-
-def _today(turn: Turn) -> date:
-    return turn.now.astimezone(HOME).date()
 
 
 def _held(turn: Turn) -> tuple[str, date]:

@@ -107,10 +107,6 @@ class Title(Strict):
     def _kept(self) -> dict[tuple[Any, ...], Any]:
         return {}
 
-    @cached_property
-    def _last_days(self) -> dict[int, date]:
-        return {}
-
     def keep(self, *key: Any, make: Callable[[], T]) -> T:
         """What is put together from a revision, which never changes, is put together once."""
         if (known := self._kept.get(key)) is None:
@@ -135,9 +131,7 @@ class Title(Strict):
 
     def last_day(self, year: int) -> date:
         """The day on which the year's window closes."""
-        if (known := self._last_days.get(year)) is None:
-            known = self._last_days[year] = date.fromisoformat(f"{year:04}-{self.window_to}")
-        return known
+        return self.keep("last day", year, make=lambda: date.fromisoformat(f"{year:04}-{self.window_to}"))
 
     def choices(self, question: Question, group: str | None) -> list[Choice]:
         """The steps to choose from, with the examples of the person's group, lowest first."""
