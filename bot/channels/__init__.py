@@ -11,9 +11,9 @@ from handlers.incoming import Incoming, Sent
 
 # Said where not even the person's language can be looked up.
 BUSY = "Hệ thống đang bận, ông/bà chờ một chút. Tin vừa gửi không mất, trợ lý sẽ trả lời ngay khi được."
-# For what is in hand when a channel stops, and where that was polled for the last words to the platform. What is left comes
-# again; with the messages still to be sent, a process ends within ten seconds.
-FINISH_SECONDS, THANKS_SECONDS = 2, 1
+# For what is in hand when a channel stops. What is left comes again; with the messages still to be sent, a process ends
+# within ten seconds.
+FINISH_SECONDS = 2
 Receive = Callable[[Incoming], Awaitable["Receipt"]]
 
 

@@ -11,11 +11,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from bot.channels import FINISH_SECONDS
+from bot.channels.hearing import Hearing
 from handlers.incoming import Incoming
 
 log = logging.getLogger("bot.polling")
 WINDOW = 100  # updates that a platform shows at most, counted from the offset
 POLL_SECONDS = 25  # for which the platform waits for something to happen
+THANKS_SECONDS = 1
 LOOK_AGAIN = 0.6  # seconds; the same offset asked twice within half a second gives one update only
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds
 Update = dict[str, Any]
@@ -33,6 +36,17 @@ async def patiently(step: Callable[[], Awaitable[bool]], trouble: Callable[[Exce
         except Exception as error:
             await asyncio.sleep(max(wait, trouble(error)))
             wait = min(wait * 2, LONGEST_WAIT)
+
+
+async def end(loop: "asyncio.Task[None] | None", polling: "Polling | None", heard: Hearing) -> None:
+    """Listens no more, and finishes what is in hand, polled or not."""
+    if loop:
+        loop.cancel()
+        await asyncio.wait([loop])
+    if polling:
+        await polling.stop(FINISH_SECONDS)
+    # What was polled is finished by then: only the last words to the platform are left.
+    await heard.finish(THANKS_SECONDS if polling else FINISH_SECONDS)
 
 
 class Polling:

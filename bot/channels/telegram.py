@@ -18,8 +18,6 @@ from telegram.error import BadRequest, Conflict, InvalidToken, TelegramError
 
 from bot.channels import (
     BUSY,
-    FINISH_SECONDS,
-    THANKS_SECONDS,
     Buttons,
     Can,
     ChannelProblem,
@@ -33,7 +31,7 @@ from bot.channels import (
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.piecewise import Piecewise
-from bot.channels.polling import Polling, patiently
+from bot.channels.polling import Polling, end, patiently
 from bot.channels.telegram_client import NOT_ACCEPTED, PATIENCE, CutOff, Request, Slower, address_of, fate, hush, reason
 from bot.channels.telegram_updates import understood
 from bot.channels.webhook import webhook
@@ -119,12 +117,7 @@ class Telegram:
     async def stop(self) -> None:
         """What was heard before can still be answered."""
         self.hearing = False
-        if self.loop:
-            self.loop.cancel()
-            await asyncio.wait([self.loop])
-        if self.polling:
-            await self.polling.stop(FINISH_SECONDS)
-        await self.heard.finish(THANKS_SECONDS if self.polling else FINISH_SECONDS)
+        await end(self.loop, self.polling, self.heard)
         await self.requests[0].shutdown()
         await self.close_if_idle()
 

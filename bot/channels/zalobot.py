@@ -19,8 +19,6 @@ from aiohttp import web
 
 from bot.channels import (
     BUSY,
-    FINISH_SECONDS,
-    THANKS_SECONDS,
     Can,
     ChannelProblem,
     Edit,
@@ -33,7 +31,7 @@ from bot.channels import (
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.piecewise import Piecewise
-from bot.channels.polling import Polling, patiently
+from bot.channels.polling import Polling, end, patiently
 from bot.channels.webhook import webhook
 from bot.channels.zalo_media import HOSTS, fetch_media
 from bot.channels.zalobot_client import EMPTY, NO_TOKEN, NOT_ACCEPTED, REFUSED, TOO_MUCH, CutOff, ZaloBotClient, ZaloError, fate
@@ -112,12 +110,7 @@ class ZaloBot:
     async def stop(self) -> None:
         """What was heard before can still be answered."""
         self.hearing = False
-        if self.loop:
-            self.loop.cancel()
-            await asyncio.wait([self.loop])
-        if self.polling:
-            await self.polling.stop(FINISH_SECONDS)
-        await self.heard.finish(THANKS_SECONDS if self.polling else FINISH_SECONDS)
+        await end(self.loop, self.polling, self.heard)
         await self._close_if_idle()
 
     async def send(self, message: Outgoing) -> str:
