@@ -118,14 +118,15 @@ class Postgres:
             return await connection.run_sync(work)
 
     async def close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is None:
+        if self._pool is None:
             return
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                await pool.close()
+                await self._pool.close()
         except TimeoutError:
-            pool.terminate()
+            self._pool.terminate()
+        # Not before: whoever still asks meanwhile would open another pool.
+        self._pool = None
 
 
 class Held:
