@@ -37,7 +37,7 @@ from storage.statements import new
 log = logging.getLogger("bot.intake")
 LONGEST_TEXT = 4096
 HELP_AFTER = 2  # misses
-TRIES = 3  # of a turn that meets another
+TRIES = 4  # of a turn that meets another; the first may share its transaction
 ABOUT = timedelta(seconds=30)  # nobody needs to know more exactly when an address was heard: most turns save the write
 
 
@@ -105,13 +105,13 @@ class Intake:
 
     async def _in_the_end(self, incoming: Incoming) -> list[Delivery] | None:
         """Where somebody was first, in another process, what they did is there now, and the next try finds it."""
-        for _try in range(TRIES - 1):
+        for one in range(TRIES - 1):
             with contextlib.suppress(Conflict):
-                return await self._turn(incoming)
+                return await self._turn(incoming, together=not one)
         return await self._turn(incoming)
 
-    async def _turn(self, incoming: Incoming) -> list[Delivery] | None:
-        async with self.database.transaction() as session:
+    async def _turn(self, incoming: Incoming, together: bool = False) -> list[Delivery] | None:
+        async with self.database.transaction(together) as session:
             if isinstance(incoming.meaning, Left):
                 return await self._left(session, incoming)
             turn = await self._begin(session, incoming)

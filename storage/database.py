@@ -33,9 +33,13 @@ class Database:
         self.kept: dict[str, Any] = {}  # what others read once and keep for as long as this database is open
         self.alone = isinstance(self.driver, Sqlite)  # no other process serves from this database
 
-    def transaction(self) -> "Transaction":
-        """One transaction: returning commits, raising rolls back. Raises DatabaseAway where it cannot begin."""
-        return Transaction(self)
+    def transaction(self, together: bool = False) -> "Transaction":
+        """One transaction: returning commits, raising rolls back. Raises DatabaseAway where it cannot begin.
+
+        `together` with others that begin at the same moment with a look and write at the end only; any other raises Conflict,
+        and has to be done again by itself.
+        """
+        return Transaction(self, together)
 
     async def upgrade(self) -> None:
         """Brings the tables to this program's version.
@@ -69,8 +73,8 @@ class Database:
 class Transaction:
     """A session for as long as its transaction lasts."""
 
-    def __init__(self, database: Database) -> None:
-        self.database, self.opened = database, database.driver.transaction()
+    def __init__(self, database: Database, together: bool) -> None:
+        self.database, self.opened = database, database.driver.transaction(together)
 
     async def __aenter__(self) -> Session:
         self.session = Session(await self.opened.__aenter__(), self.database.grammar, self.database)
@@ -79,7 +83,7 @@ class Transaction:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None:
             try:
-                await self.session.flush()
+                await self.session.flush(last=True)
             except BaseException as failed:
                 await self.opened.__aexit__(type(failed), failed, failed.__traceback__)
                 raise

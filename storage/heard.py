@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, delete, exists, text
+from sqlalchemy import JSON, Index, delete, literal_column, or_, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, col, select
 
 from storage.delivery import Delivery
@@ -43,7 +44,10 @@ def _mark(called, where, when, what):
 
 def heard_before(key: Any) -> Any:
     """Whether the message with this key was heard: that is marked on the first answer to it, or here where there is none."""
-    return exists().where(col(Delivery.answers) == key) | exists().where(col(Heard.key) == key)
+    # Asked for many keys at once, PostgreSQL would answer an EXISTS out of a list of all keys there are.
+    one = literal_column("1")
+    marks = (select(one).where(mark == key).limit(one).scalar_subquery() for mark in (aliased(Delivery).answers, col(Heard.key)))
+    return or_(*(mark.is_not(None) for mark in marks))
 
 
 @query

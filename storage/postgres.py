@@ -5,7 +5,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import asyncpg
@@ -13,7 +13,10 @@ from sqlalchemy import Dialect, NullPool
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from storage.session import Conflict, DatabaseAway, StatementFailed, Write
+from storage.groups import Groups, Member
+from storage.many import lists, write_for_many, write_together
+from storage.session import Conflict, Connection, DatabaseAway, StatementFailed, Write
+from storage.statements import Compiled
 
 CONNECTIONS = 10
 LOOK_SECONDS = 1.0
@@ -21,8 +24,11 @@ PATIENCE = 4.0  # seconds for a connection: an operator who mistyped an address 
 CLOSE_SECONDS = 1
 STATEMENTS = 500  # kept prepared on each connection
 MOST_PARTS = 12  # of one statement: more than a turn writes, and few enough to have been prepared before
-# Every statement of a turn finds its rows by their keys: there is nothing to plan anew for each of them.
-SETTINGS = {"plan_cache_mode": "force_generic_plan"}
+# Every statement of a turn finds its rows by their keys: there is nothing to plan anew for each of them, and what is the best
+# way while the tables are small is not when they have grown.
+SETTINGS = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
+    ("enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_seqscan"), "off"
+)
 _NUMBERED = " RETURNING "
 _PARAMETER = re.compile(r"\$(\d+)")
 AWAY = (
@@ -43,10 +49,11 @@ class Postgres:
     def __init__(self, url: str) -> None:
         self.dialect: Dialect = dialect()
         self.url, self._pool, self._opening = url, None, asyncio.Lock()
+        self.groups = Groups(partial(Held, self))
 
-    def transaction(self) -> "Held":
-        """A connection of the pool for one transaction."""
-        return Held(self)
+    def transaction(self, together: bool = False) -> "Held | Member":
+        """A connection of the pool for one transaction; or a share in one, where nobody else is waited for."""
+        return Member(self.groups) if together else Held(self)
 
     async def pool(self) -> Any:
         return self._pool or await self._open()
@@ -163,7 +170,7 @@ class Held:
                 await self.pool.release(self.connection)
 
 
-class PostgresConnection:
+class PostgresConnection(Connection):
     """One connection in its transaction."""
 
     def __init__(self, connection: Any) -> None:
@@ -182,7 +189,7 @@ class PostgresConnection:
         status: str = await self._run(self.connection.execute, sql, *values)
         return int(status.rpartition(" ")[2]) if status[-1:].isdigit() else 0
 
-    async def write(self, writes: Sequence[Write]) -> Sequence[Any]:
+    async def write(self, writes: Sequence[Write], last: bool = False) -> Sequence[Any]:
         """Few statements for many: each way to the server and back costs as much as ten rows."""
         numbers: list[Any] = []
         for some in _portions(writes):
@@ -192,6 +199,20 @@ class PostgresConnection:
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         await self._run(self.connection.executemany, sql, rows)
+
+    async def write_many(self, made: Compiled, rows: Sequence[Sequence[Any]]) -> None:
+        sql = write_for_many(made)
+        await (self.execute_many(made.sql, rows) if sql is None else self.execute(sql, lists(rows)))
+
+    async def write_kinds(self, kinds: dict[Compiled, list[Sequence[Any]]]) -> None:
+        """All of these rows, in few statements."""
+        many = sorted((made for made in kinds if write_for_many(made)), key=lambda made: made.sql)
+        for begun in range(0, len(many), MOST_PARTS):
+            some = tuple(many[begun : begun + MOST_PARTS])
+            await self.execute(write_together(some), [values for made in some for values in lists(kinds[made])])
+        for made in kinds:
+            if not write_for_many(made):
+                await self.execute_many(made.sql, kinds[made])
 
     async def _run(self, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         try:

@@ -31,16 +31,30 @@ class Connection(Protocol):
 
     # Each raises Conflict, DatabaseAway or StatementFailed.
 
+    async def look(self, asked: Asked, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """The rows of a look, which is this statement where it is one for itself."""
+        return await self.fetch(sql, values)
+
+    def hold(self, *rows: Any) -> None:
+        """Is told which rows, each (model, key), only this session works on until it ends."""
+
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The rows."""
 
     async def execute(self, sql: str, values: Sequence[Any]) -> int:
         """How many rows were changed."""
 
-    async def write(self, writes: Sequence[Write]) -> Sequence[Any]:
-        """Does all of them; gives the number that the database gave to each new row, None for the others."""
+    async def write(self, writes: Sequence[Write], last: bool = False) -> Sequence[Any]:
+        """Does all of them; gives the number that the database gave to each new row, None for the others.
+
+        After the `last` ones nothing but the end follows, and nobody asks for the numbers.
+        """
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None: ...
+
+    async def write_many(self, made: Compiled, rows: Sequence[Sequence[Any]]) -> None:
+        """An insertion or change of single rows, for each of these."""
+        await self.execute_many(made.sql, rows)
 
 
 class Result(Generic[T]):
@@ -123,6 +137,18 @@ class Session:
         self._answers[asked] = made.tables, answer
         return answer
 
+    async def look(self, asked: Asked) -> Result[Any]:
+        """What a look finds; nothing was read or written before it. Raises Conflict where this session must be alone."""
+        made = asked.query.in_words_of(self.grammar.dialect)
+        values = asked.query.parameters(asked.values, made, self.grammar.dialect)
+        rows = await self.connection.look(asked, made.sql, values)
+        return Result(self._read(made, rows), len(rows))
+
+    def hold(self, *rows: Any) -> None:
+        """These rows, each (model, key), are held until the end. Raises Conflict where this session must be alone."""
+        self.locked.update(rows)
+        self.connection.hold(*rows)
+
     def know(self, asked: Asked, rows: list[Any]) -> None:
         """What the answer to a question is, until something changes: it came along with something else."""
         self._answers[asked] = asked.query.in_words_of(self.grammar.dialect).tables, Result(rows, len(rows))
@@ -154,13 +180,8 @@ class Session:
         if not rows:
             return
         made = self.grammar.update(model, names)
-        at_once = self.grammar.update_all(model, made.names)
         self._forget(made.tables)
-        values = [made.values(row) for row in rows]
-        if at_once is None:
-            await self.connection.execute_many(made.sql, values)
-        else:
-            await self.connection.execute(at_once, [list(column) for column in zip(*values, strict=True)])
+        await self.connection.write_many(made, [made.values(row) for row in rows])
 
     def add(self, row: SQLModel) -> None:
         """Will be a new row; one that was read here is written back anyway."""
@@ -178,22 +199,25 @@ class Session:
         for row in rows:
             self.add(row)
 
-    async def flush(self) -> None:
-        """Writes what was added, which then has its numbers, and what was changed, in one go. Raises Conflict."""
+    async def flush(self, last: bool = False) -> None:
+        """Writes what was added, which then has its numbers, and what was changed, in one go. Raises Conflict.
+
+        `last` where nothing follows.
+        """
         changed = [(row, before) for row, before in self._rows.values() if row.__dict__.get(CHANGED)]
-        await self._write([change for row, before in changed if (change := self._change(row, before))])
+        await self._write([change for row, before in changed if (change := self._change(row, before))], last)
 
     async def number(self, rows: Iterable[SQLModel]) -> None:
         """Sees to it that these new rows have their numbers; what was changed waits for the end."""
         if any(row.__dict__["id"] is None for row in rows):
             await self._write([])
 
-    async def _write(self, changes: list[Write]) -> None:
+    async def _write(self, changes: list[Write], last: bool = False) -> None:
         new, self._new = self._new, []
         writes = [self._insertion(row) for row in new] + changes
         if not writes:
             return
-        for row, number in zip(new, await self.connection.write(writes), strict=False):
+        for row, number in zip(new, await self.connection.write(writes, last), strict=False):
             self._numbered(row, number)
         if self._answers:
             self._forget({name for made, _values in writes for name in made.tables})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import FunctionElement, Integer, func
+from sqlalchemy import FunctionElement, Integer, func, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
@@ -17,7 +17,7 @@ from storage.evidence import Evidence, in_paper
 from storage.heard import heard_before, was_heard
 from storage.person import Address, Person, addressed
 from storage.session import Session
-from storage.statements import new, query
+from storage.statements import look, new, query
 
 
 @dataclass(slots=True)
@@ -66,33 +66,27 @@ def _at(address: Any, key: Any) -> Any:
         select(Address, Person, Conversation, *told)
         .join(Person, col(Address.person_id) == col(Person.id))
         .join(Conversation, col(Conversation.person_id) == col(Person.id))
-        .join(Delivery, col(Delivery.id) == _newest_at(address), isouter=True)
+        .join(Delivery, col(Delivery.id) == _newest_at(Address.address), isouter=True)
         .where(Address.address == address)
     )
 
 
-def _held(statement: Any, *rows: Any) -> Any:
-    """These rows are held until the turn ends; others may still write rows that point to them."""
-    return statement.with_for_update(of=rows, key_share=True)
-
-
-@query
+@look(Person, Conversation)
 def _speaking(address, key):
-    return _held(_at(address, key), Person, Conversation)
+    return _at(address, key)
 
 
-@query
+@look(Person, Conversation, Assessment)
 def _speaking_about(address, key, paper_id):
     pieces = select(func.count()).where(Evidence.assessment_id == Assessment.id, col(Evidence.removed_at).is_(None))
     before = aliased(Assessment)
     paper = (
         Assessment,
-        select(before.updated_at).where(before.id == paper_id).scalar_subquery().label("paper_then"),
+        select(before.updated_at).where(before.id == Assessment.id).scalar_subquery().label("paper_then"),
         said_last(col(Assessment.person_id), EXAMINE).scalar_subquery().label("agreed"),
         pieces.scalar_subquery().label("pieces"),
     )
-    about = _at(address, key).join(Assessment, col(Assessment.id) == paper_id).add_columns(*paper)
-    return _held(about, Person, Conversation, Assessment)
+    return _at(address, key).join(Assessment, true()).where(Assessment.id == paper_id).add_columns(*paper)
 
 
 @query
@@ -107,13 +101,14 @@ async def speaker(session: Session, address: str, key: str, paper_id: int | None
     person agreed, and whether there is any evidence.
     """
     asked = _speaking(address, key) if paper_id is None else _speaking_about(address, key, paper_id)
-    found = (await session.exec(asked)).first()
+    found = (await session.look(asked)).first()
     if found and _waited(found, paper_id):
         # While we waited another process had the person, or the paper: only what is held came to us as it is now.
         session.begin_again()
         found = (await session.exec(asked)).first()
     if found is None:
         return await (_first_words(session, address, key) if paper_id is None else speaker(session, address, key))
+    session.hold((Person, found.Person.id), (Conversation, found.Person.id))
     if paper_id is not None:
         _bring_along(session, found)
     return Speaker(
@@ -130,7 +125,7 @@ def _waited(found: Any, paper_id: int | None) -> bool:
 
 def _bring_along(session: Session, found: Any) -> None:
     paper = found.Assessment
-    session.locked.add((Assessment, paper.id))
+    session.hold((Assessment, paper.id))
     session.know(last_word(paper.person_id, EXAMINE), [] if found.agreed is None else [found.agreed])
     if not found.pieces:
         session.know(in_paper(paper.id), [])

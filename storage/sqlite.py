@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Dialect, Engine, StaticPool, create_engine, event
 from sqlalchemy.dialects.sqlite.pysqlite import dialect
 
-from storage.session import Conflict, DatabaseAway, StatementFailed, Write
+from storage.session import Conflict, Connection, DatabaseAway, StatementFailed, Write
 
 log = logging.getLogger("storage.sqlite")
 BUSY_SECONDS, LOOK_SECONDS = 15, 0.05  # for how long a command of an operator may hold the file; how often we look
@@ -30,7 +30,7 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "wal_aut
 TIDY_AFTER = 1000  # turns
 
 
-class Sqlite:
+class Sqlite(Connection):
     """The one connection of this process to the file at `path`; without a path, a database in memory."""
 
     def __init__(self, path: str) -> None:
@@ -55,7 +55,7 @@ class Sqlite:
             self._connection = connection
         return self._connection
 
-    def transaction(self) -> "Share":
+    def transaction(self, together: bool = False) -> "Share":
         """One turn's share in a group of them."""
         return Share(self)
 
@@ -130,7 +130,7 @@ class Sqlite:
     async def execute(self, sql: str, values: Sequence[Any]) -> int:
         return self.run(sql, values).rowcount
 
-    async def write(self, writes: Sequence[Write]) -> list[int | None]:
+    async def write(self, writes: Sequence[Write], last: bool = False) -> list[int | None]:
         return [self.run(made.sql, values).lastrowid for made, values in writes]
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:

@@ -74,8 +74,8 @@ class Asked(NamedTuple):
 class Query:
     """A statement that is compiled once for each database, whatever its values."""
 
-    def __init__(self, write: Callable[..., Any]) -> None:
-        self.write, self.names = write, tuple(signature(write).parameters)
+    def __init__(self, write: Callable[..., Any], holds: tuple[type[SQLModel], ...] = ()) -> None:
+        self.write, self.names, self.holds = write, tuple(signature(write).parameters), holds
         self.compiled: dict[str, Compiled] = {}
         self.places: dict[str, Callable[[Sequence[Any]], Sequence[Any]]] = {}
         self.__doc__ = write.__doc__
@@ -91,7 +91,11 @@ class Query:
         return made.bound(self.places[dialect.name](values))
 
     def _compile(self, dialect: Dialect) -> Compiled:
-        made = compile_statement(self.write(*(bindparam(name, required=False) for name in self.names)), dialect)
+        statement = self.write(*(bindparam(name, required=False) for name in self.names))
+        if self.holds:
+            # Others may still write rows that point to them.
+            statement = statement.with_for_update(of=self.holds, key_share=True)
+        made = compile_statement(statement, dialect)
         written = tuple(value for name, value in made.given.items() if name not in self.names)
         order = [*self.names, *(name for name in made.given if name not in self.names)]
         where = [order.index(name) for name in made.names]
@@ -107,6 +111,16 @@ def query(write: Callable[..., Any]) -> Query:
     """Makes a query of a function that writes its statement: `await session.exec(of_person(5))`."""
     _queries.append(Query(write))
     return _queries[-1]
+
+
+def look(*holds: type[SQLModel]) -> Callable[[Callable[..., Any]], Query]:
+    """Makes a query that holds the rows of these models until its transaction ends: `await session.look(of_person(5))`."""
+
+    def make(write: Callable[..., Any]) -> Query:
+        _queries.append(Query(write, holds))
+        return _queries[-1]
+
+    return make
 
 
 def compile_queries(dialect: Dialect) -> None:
@@ -208,28 +222,6 @@ class Grammar:
                 statement = statement.returning(*table_of(model).primary_key)
             self._made[model, "insert", numbered] = compile_statement(statement, self.dialect, names)
         return self._made[model, "insert", numbered]
-
-    def update_all(self, model: type[SQLModel], parameters: tuple[str, ...]) -> str | None:
-        """One statement for any number of rows, its parameters a list for each of those of an update, the key last; None where
-        the database takes many rows just as fast one by one."""
-        if self.dialect.name != "postgresql":
-            return None
-        if (model, "all", parameters) not in self._made:
-            self._made[model, "all", parameters] = self._update_all(model, parameters)
-        return self._made[model, "all", parameters]  # type: ignore[no-any-return]
-
-    def _update_all(self, model: type[SQLModel], parameters: tuple[str, ...]) -> str:
-        names = [name for name in parameters if not name.startswith("key_")]
-        (key,) = table_of(model).primary_key
-        columns = [*(table_of(model).c[name] for name in names), key]
-        lists = ", ".join(f"${at}::{column.type.compile(self.dialect)}[]" for at, column in enumerate(columns, 1))
-        given, table = ", ".join(f'v."{name}"' for name in names), table_of(model).name
-        as_named = ", ".join(f'"{column.key}"' for column in columns)
-        changed = ", ".join(f'"{name}"' for name in names)
-        return (
-            f'UPDATE "{table}" SET ({changed}) = ROW({given}) '  # noqa: S608
-            f'FROM unnest({lists}) AS v({as_named}) WHERE "{table}"."{key.key}" = v."{key.key}"'
-        )
 
     def update(self, model: type[SQLModel], names: tuple[str, ...]) -> Compiled:
         """These columns of the row whose key comes in the parameters `key_…`."""

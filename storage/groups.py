@@ -1,0 +1,226 @@
+"""Turns of many people in one transaction of PostgreSQL's: one look for all of them, one write, one commit.
+
+Only what every tap does can be done so: a look, perhaps more reads, and what is written at the end. Whoever needs more, or
+meets somebody else in the group, is `Apart`: that turn is done again in a transaction of its own.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from storage.many import key_of, lists, look_for_many
+from storage.session import Conflict, Connection, DatabaseAway, StatementFailed, Write
+from storage.statements import Asked, Compiled
+
+log = logging.getLogger("storage.groups")
+MOST = 64  # turns in a group
+SIDE_BY_SIDE = 2  # groups: while one is on its way to the server, the other is worked on
+MANY = 8  # turns that wait are worth a second group
+SECONDS = 4.0  # for which a group waits for its slowest turn
+HOLDING = (" FOR NO KEY UPDATE", " FOR UPDATE")
+
+
+class Apart(Conflict):
+    """This turn needs a transaction of its own."""
+
+
+class Line(Protocol):
+    """A connection with a transaction open on it."""
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Any]: ...
+
+    async def write_kinds(self, kinds: dict[Compiled, list[Sequence[Any]]]) -> None: ...
+
+
+class Groups:
+    """Puts together who begins while others are being written. `begin` opens a transaction."""
+
+    def __init__(self, begin: Callable[[], AbstractAsyncContextManager[Line]]) -> None:
+        self.begin, self.waiting, self.running = begin, deque[Member](), 0
+        self.tasks = set[asyncio.Task[None]]()
+
+    def enter(self, member: "Member") -> None:
+        self.waiting.append(member)
+        if not self.running or (len(self.waiting) >= MANY and self.running < SIDE_BY_SIDE):
+            self.running += 1
+            task = asyncio.create_task(self._run())
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def _run(self) -> None:
+        try:
+            while self.waiting:
+                members = [self.waiting.popleft() for _one in range(min(MOST, len(self.waiting)))]
+                await Group(members).run(self.begin)
+        finally:
+            # Before anybody else may enter: whoever does then begins anew.
+            self.running -= 1
+
+
+class Group:
+    """One transaction and those who share it."""
+
+    def __init__(self, members: "list[Member]") -> None:
+        self.members, self.busy = members, len(members)  # so many are still at work
+        self.line: Line | None = None
+        self.held, self.writes = set[Any](), list[Write]()
+        self.reading, self.ready = asyncio.Lock(), asyncio.Event()
+        self.done: list[asyncio.Future[None]] = []  # who waits for the commit
+        self.problem: Conflict | DatabaseAway | None = None
+        for member in members:
+            member.group = self
+
+    async def run(self, begin: Callable[[], AbstractAsyncContextManager[Line]]) -> None:
+        """Raises nothing: each member is told."""
+        try:
+            async with begin() as self.line:
+                await self._look()
+                async with asyncio.timeout(SECONDS):
+                    await self.ready.wait()
+                await self.line.write_kinds(self._kinds())
+        except DatabaseAway as away:
+            self.problem = away
+        except (Conflict, StatementFailed, TimeoutError) as error:
+            # Whose fault it was shows when each is alone.
+            self.problem = Apart(str(error))
+        except Exception as error:
+            log.exception("a group failed", extra={"action": "group_failed"})
+            self.problem = Apart(str(error))
+        except BaseException:
+            self.problem = DatabaseAway("stopped")
+            raise
+        finally:
+            self.line = None
+            self._tell()
+
+    async def _look(self) -> None:
+        kinds: dict[Any, list[Member]] = {}
+        for member in self.members:
+            kinds.setdefault(member.asked.query, []).append(member)
+        async with self.reading:
+            for query, askers in kinds.items():
+                made, missing = look_for_many(query), set(askers)
+                given = zip(query.names, lists([asker.asked.values for asker in askers]), strict=True)
+                assert self.line
+                for row in await self.line.fetch(made.sql, made.values(dict(given))):
+                    asker = askers[row[-1] - 1]
+                    missing.discard(asker)
+                    asker.tell(row[:-1])
+                for asker in missing:
+                    asker.tell(None)
+
+    def _kinds(self) -> dict[Compiled, list[Sequence[Any]]]:
+        """The same statement once, for the rows of all."""
+        kinds: dict[Compiled, list[Sequence[Any]]] = {}
+        changed = set[Any]()
+        for made, values in self.writes:
+            if (at := key_of(made)) is not None:
+                row = (made.tables, *values[at:])
+                if row in changed:
+                    raise Apart("two change one row")
+                changed.add(row)
+            kinds.setdefault(made, []).append(values)
+        return kinds
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Any]:
+        """A member's own read. Raises Apart where rows are to be held."""
+        if any(words in sql for words in HOLDING):
+            raise Apart("a row is to be held")
+        async with self.reading:
+            if self.problem or self.line is None:
+                raise self.problem or Apart("over")
+            return await self.line.fetch(sql, values)
+
+    def hold(self, rows: Sequence[Any]) -> None:
+        """Raises Apart where another member has one of them."""
+        if not self.held.isdisjoint(rows):
+            raise Apart("two hold one row")
+        self.held.update(rows)
+
+    def leave(self) -> None:
+        """One less is at work."""
+        self.busy -= 1
+        if not self.busy:
+            self.ready.set()
+
+    async def kept(self) -> None:
+        """Returns when what the group did is committed. Raises Apart or DatabaseAway where it is not."""
+        if self.problem:
+            raise self.problem
+        done = asyncio.get_running_loop().create_future()
+        self.done.append(done)
+        self.leave()
+        await done
+
+    def _tell(self) -> None:
+        for member in self.members:
+            member.tell(None)
+        for done in self.done:
+            if done.done():
+                continue
+            if self.problem:
+                done.set_exception(self.problem)
+            else:
+                done.set_result(None)
+
+
+class Member(Connection):
+    """A turn's share in a group."""
+
+    def __init__(self, groups: Groups) -> None:
+        self.groups = groups
+        self.group: Group | None = None
+        self.asked: Any = None
+        self.found: asyncio.Future[Sequence[Any] | None] | None = None
+
+    async def __aenter__(self) -> "Member":
+        return self
+
+    async def look(self, asked: Asked, sql: str, values: Sequence[Any]) -> Sequence[Any]:
+        self.asked, self.found = asked, asyncio.get_running_loop().create_future()
+        self.groups.enter(self)
+        row = await self.found
+        if row is None:
+            raise self._group().problem or Apart("not found, or held by others")
+        return [row]
+
+    def tell(self, row: Sequence[Any] | None) -> None:
+        """What the look found for this turn."""
+        if self.found and not self.found.done():
+            self.found.set_result(row)
+
+    def hold(self, *rows: Any) -> None:
+        self._group().hold(rows)
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return await self._group().fetch(sql, values)
+
+    async def write(self, writes: Sequence[Write], last: bool = False) -> Sequence[Any]:
+        if not last:
+            raise Apart("not the last write")
+        self._group().writes += writes
+        return [None] * len(writes)
+
+    async def execute(self, sql: str, values: Sequence[Any]) -> int:
+        raise Apart("more than a look")
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        raise Apart("more than a look")
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if self.group is None:
+            with contextlib.suppress(ValueError):
+                self.groups.waiting.remove(self)
+        elif error is None:
+            await self.group.kept()
+        else:
+            self.group.leave()
+
+    def _group(self) -> Group:
+        if self.group is None:
+            raise Apart("no look came first")
+        return self.group

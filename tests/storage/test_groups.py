@@ -1,0 +1,205 @@
+"""Turns that share a transaction on PostgreSQL: each is kept or undone as if it were alone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from storage import groups
+from storage.assessment import Assessment
+from storage.conversation import Conversation
+from storage.database import Database
+from storage.delivery import Delivery, Fate
+from storage.event import Event
+from storage.groups import Apart
+from storage.person import Person
+from storage.place import Place
+from storage.session import Conflict, Session
+from storage.speaker import Speaker, newcomer, speaker
+from storage.statements import new
+from tests.conftest import NOW
+
+Work = Callable[[Session, Speaker], Awaitable[None]]
+LATER = NOW + timedelta(seconds=1)
+
+
+def address(number: int) -> str:
+    return f"telegram:{number}"
+
+
+@pytest.fixture
+async def crowd(postgres_database: Database) -> Database:
+    """Eight people with a talk, and a paper for the first."""
+    async with postgres_database.transaction() as session:
+        village = (await session.exec(select(Place).where(Place.level == "village"))).all()[0]
+        people = [await newcomer(session, address(number), NOW) for number in range(1, 9)]
+        session.add_all(new(Conversation, person_id=who.person.id, updated_at=NOW) for who in people)
+        session.add(
+            new(
+                Assessment, title_id="cong_dan_hoc_tap", revision_id=1, year=2026, subject="person:1", created_at=NOW,
+                updated_at=NOW, person_id=1, filed_by=1, place_id=village.id,
+            )
+        )  # fmt: skip
+    return postgres_database
+
+
+async def answers(session: Session, who: Speaker) -> None:
+    """What a tap does: the talk moves on, and something is said."""
+    assert who.conversation
+    who.conversation.here, who.conversation.updated_at = f"test.page:{who.person.id}", LATER
+    session.add(new(Event, at=NOW, name="test:answer:change", actor_id=who.person.id))
+    session.add(
+        new(
+            Delivery, id=who.number, address=who.address.address, channel="telegram", person_id=who.person.id,
+            text="Câu 2", fate=Fate.SENT, not_before=NOW, created_at=NOW,
+        )
+    )  # fmt: skip
+
+
+async def turn(database: Database, number: int, work: Work = answers, paper: int | None = None, together: bool = True) -> None:
+    async with database.transaction(together) as session:
+        who = await speaker(session, address(number), f"telegram:{number}:next", paper)
+        assert who
+        await work(session, who)
+
+
+async def at_once(*turns: Awaitable[None]) -> list[Any]:
+    return await asyncio.wait_for(asyncio.gather(*turns, return_exceptions=True), 20)
+
+
+async def kept(database: Database) -> list[int]:
+    """Whose answer is there, as a whole."""
+    async with database.transaction() as session:
+        moved = (await session.exec(select(Conversation).where(Conversation.updated_at == LATER))).all()
+        said = (await session.exec(select(Delivery).order_by(Delivery.id))).all()  # type: ignore[arg-type]
+        noted = (await session.exec(select(Event).where(Event.name == "test:answer:change"))).all()
+    people = sorted(one.person_id for one in moved)
+    assert [one.here for one in sorted(moved, key=lambda one: one.person_id)] == [f"test.page:{one}" for one in people]
+    assert sorted(one.person_id for one in said) == sorted(one.actor_id or 0 for one in noted) == people
+    return people
+
+
+async def transactions(database: Database) -> int:
+    """In how many the talks were written last."""
+    async with database.transaction() as session:
+        return len(await session.connection.fetch("SELECT DISTINCT xmin::text FROM conversation", ()))
+
+
+async def test_those_who_come_at_once_share_one_transaction(crowd: Database) -> None:
+    assert await at_once(*(turn(crowd, number) for number in range(1, 9))) == [None] * 8
+    assert await kept(crowd) == list(range(1, 9))
+    assert await transactions(crowd) == 1
+
+
+async def test_who_is_refused_takes_nobody_along(crowd: Database) -> None:
+    async def refused(session: Session, who: Speaker) -> None:
+        await answers(session, who)
+        raise LookupError("không")
+
+    result = await at_once(turn(crowd, 1), turn(crowd, 2, refused), turn(crowd, 3))
+    assert [type(one) for one in result] == [type(None), LookupError, type(None)]
+    assert await kept(crowd) == [1, 3]
+
+
+async def test_what_the_database_refuses_is_done_again_one_by_one(crowd: Database) -> None:
+    async def twice(session: Session, who: Speaker) -> None:
+        await answers(session, who)
+        session.add(new(Person, id=1, created_at=NOW, language="vi"))
+
+    result = await at_once(turn(crowd, 1), turn(crowd, 2, twice), turn(crowd, 3))
+    assert [type(one) for one in result] == [Apart] * 3
+    assert await kept(crowd) == []
+    alone = await at_once(*(turn(crowd, one, work, together=False) for one, work in ((1, answers), (2, twice), (3, answers))))
+    assert [type(one) for one in alone] == [type(None), Conflict, type(None)]
+    assert await kept(crowd) == [1, 3]
+
+
+@pytest.mark.parametrize("what", ["a number", "a row held", "a statement", "a stranger"])
+async def test_who_needs_more_is_apart(crowd: Database, what: str) -> None:
+    async def more(session: Session, who: Speaker) -> None:
+        await answers(session, who)
+        if what == "a number":
+            session.add(new(Person, created_at=NOW, language="vi"))
+            await session.flush()
+        elif what == "a row held":
+            await session.get(Person, 5, lock=True)
+        else:
+            await session.exec_many(Delivery.__table__.insert(), [{"id": 1}])  # type: ignore[attr-defined]
+
+    result = await at_once(turn(crowd, 1), turn(crowd, 99 if what == "a stranger" else 2, more), turn(crowd, 3))
+    assert [type(one) for one in result] == [type(None), Apart, type(None)]
+    assert await kept(crowd) == [1, 3]
+
+
+async def test_two_in_one_paper_do_not_share(crowd: Database) -> None:
+    """The second would not see what the first does."""
+
+    async def answer(session: Session, who: Speaker) -> None:
+        await answers(session, who)
+        paper = await session.get(Assessment, 1)
+        assert paper
+        paper.answers, paper.updated_at = paper.answers | {f"C0{who.person.id}": "b4"}, LATER
+
+    result = await at_once(turn(crowd, 1, answer, 1), turn(crowd, 2, answer, 1), turn(crowd, 3))
+    assert sorted(type(one).__name__ for one in result) == ["Apart", "NoneType", "NoneType"]
+    await turn(crowd, 1 + [type(one) for one in result].index(Apart), answer, 1, together=False)
+    async with crowd.transaction() as session:
+        paper = await session.get(Assessment, 1)
+        assert paper
+        assert paper.answers == {"C01": "b4", "C02": "b4"}
+
+
+async def test_two_who_change_one_row_do_not_share(crowd: Database) -> None:
+    async def renames(session: Session, who: Speaker) -> None:
+        await answers(session, who)
+        other = await session.get(Person, 7)
+        assert other
+        other.full_name = f"Nguyễn Thị {who.person.id}"
+
+    assert [type(one) for one in await at_once(turn(crowd, 1, renames), turn(crowd, 2, renames))] == [Apart] * 2
+    assert await kept(crowd) == []
+
+
+async def test_nobody_waits_for_a_person_whom_another_process_holds(crowd: Database) -> None:
+    other = Database(crowd.driver.url)  # type: ignore[union-attr]
+    async with other.transaction() as session:
+        assert await speaker(session, address(2), "telegram:elsewhere")
+        result = await at_once(*(turn(crowd, number) for number in (1, 2, 3)))
+    assert [type(one) for one in result] == [type(None), Apart, type(None)]
+    assert await kept(crowd) == [1, 3]
+    await other.close()
+
+
+async def test_who_does_not_come_to_an_end_holds_the_others_up_for_a_moment_only(
+    crowd: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "SECONDS", 0.2)
+
+    async def hangs(session: Session, who: Speaker) -> None:
+        await asyncio.sleep(1)
+        await session.get(Person, 8)
+
+    result = await at_once(turn(crowd, 1), turn(crowd, 2, hangs))
+    assert [type(one) for one in result] == [Apart] * 2
+    assert await at_once(turn(crowd, 1), turn(crowd, 3)) == [None] * 2
+    assert await kept(crowd) == [1, 3]
+
+
+async def test_who_is_cut_off_takes_nobody_along(crowd: Database) -> None:
+    async def hangs(session: Session, who: Speaker) -> None:
+        await asyncio.sleep(60)
+
+    waiting = asyncio.create_task(turn(crowd, 2, hangs))
+    others = asyncio.gather(turn(crowd, 1), turn(crowd, 3))
+    await asyncio.sleep(0.3)
+    gone = asyncio.create_task(turn(crowd, 4))  # not in a group yet
+    await asyncio.sleep(0)
+    gone.cancel()
+    waiting.cancel()
+    await asyncio.wait_for(others, 5)
+    await asyncio.wait([gone, waiting])
+    assert await kept(crowd) == [1, 3]
+    await asyncio.wait_for(turn(crowd, 4), 5)
