@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from storage.many import key_of, lists, look_for_many
+from storage.many import NUMBERS, key_of, lists, look_for_many, sequence_of
 from storage.session import Conflict, Connection, DatabaseAway, StatementFailed, Write
 from storage.statements import Asked, Compiled
 
@@ -198,6 +198,9 @@ class Member(Connection):
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await self._group().fetch(sql, values)
+
+    async def numbers(self, table: str, count: int) -> Sequence[int]:
+        return [number for (number,) in await self.fetch(NUMBERS, (sequence_of(table), count))]
 
     async def write(self, writes: Sequence[Write], last: bool = False) -> Sequence[Any]:
         if not last:

@@ -22,6 +22,14 @@ def lists(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
+NUMBERS = "SELECT nextval($1::text::regclass)::integer FROM generate_series(1, $2::integer)"
+
+
+def sequence_of(table: str) -> str:
+    """Which counts the rows of a table."""
+    return f"{table}_id_seq"
+
+
 @cache
 def look_for_many(query: Query) -> Compiled:
     """A look for everybody who asks: each row ends with the place of the asker, from 1 on.

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.groups import Groups, Member
-from storage.many import lists, write_for_many, write_together
+from storage.many import NUMBERS, lists, sequence_of, write_for_many, write_together
 from storage.session import Conflict, Connection, DatabaseAway, StatementFailed, Write
 from storage.statements import Compiled
 
@@ -188,6 +188,9 @@ class PostgresConnection(Connection):
     async def execute(self, sql: str, values: Sequence[Any]) -> int:
         status: str = await self._run(self.connection.execute, sql, *values)
         return int(status.rpartition(" ")[2]) if status[-1:].isdigit() else 0
+
+    async def numbers(self, table: str, count: int) -> Sequence[int]:
+        return [number for (number,) in await self.fetch(NUMBERS, (sequence_of(table), count))]
 
     async def write(self, writes: Sequence[Write], last: bool = False) -> Sequence[Any]:
         """Few statements for many: each way to the server and back costs as much as ten rows."""

@@ -44,6 +44,10 @@ class Connection(Protocol):
     async def execute(self, sql: str, values: Sequence[Any]) -> int:
         """How many rows were changed."""
 
+    async def numbers(self, table: str, count: int) -> Sequence[int] | None:
+        """Numbers for new rows that nobody else gets; None where rows get theirs only when they are written."""
+        return None
+
     async def write(self, writes: Sequence[Write], last: bool = False) -> Sequence[Any]:
         """Does all of them; gives the number that the database gave to each new row, None for the others.
 
@@ -208,9 +212,16 @@ class Session:
         await self._write([change for row, before in changed if (change := self._change(row, before))], last)
 
     async def number(self, rows: Iterable[SQLModel]) -> None:
-        """Sees to it that these new rows have their numbers; what was changed waits for the end."""
-        if any(row.__dict__["id"] is None for row in rows):
+        """Sees to it that these new rows, of one model, have their numbers; what was changed waits for the end."""
+        missing = [row for row in rows if row.__dict__["id"] is None]
+        if not missing:
+            return
+        kept = await self.connection.numbers(table_of(type(missing[0])).name, len(missing))
+        if kept is None:
             await self._write([])
+        else:
+            for row, number in zip(missing, kept, strict=True):
+                row.__dict__["id"] = number
 
     async def _write(self, changes: list[Write], last: bool = False) -> None:
         new, self._new = self._new, []
