@@ -69,19 +69,23 @@ def _object(number: int, key: Sequence[str], values: Mapping[str, str]) -> list[
     ]
 
 
-def binder(parameters: Sequence[Given | Any]) -> Callable[[Any], list[Any]]:
+def binder(parameters: Sequence[Given | Any], nothing: Any = None) -> Callable[[Any], list[Any]]:
     """Gives a statement's parameters in order, in the driver's types: those that are `Given`, and those that are always the
-    same. It raises KeyError where one is missing."""
+    same. `nothing` is what the driver gets for None. It raises KeyError where one is missing."""
     if not any(isinstance(one, Given) for one in parameters):
         return lambda given: list(parameters)
-    names, values = dict[str, Any](), list[str]()
+    names, values = {"nothing": nothing}, list[str]()
     for at, one in enumerate(parameters):
         names[f"p{at}"] = one.bind if isinstance(one, Given) else one
-        values.append(f"p{at}")
-        if isinstance(one, Given):
-            taken = f"given[{one.name!r}]"
-            values[at] = taken if one.bind is None else f"None if (value := {taken}) is None else p{at}(value)"
+        values.append(_bound(at, one, nothing) if isinstance(one, Given) else f"p{at}")
     return _function("given", [f"return [{', '.join(values)}]"], names)  # type: ignore[no-any-return]
+
+
+def _bound(at: int, one: Given, nothing: Any) -> str:
+    taken = f"given[{one.name!r}]"
+    if one.bind is None and nothing is None:
+        return taken
+    return f"nothing if (value := {taken}) is None else {'value' if one.bind is None else f'p{at}(value)'}"
 
 
 def _function(parameters: str, lines: Sequence[str], names: dict[str, Any]) -> Any:

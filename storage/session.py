@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from sqlmodel import SQLModel
 
 from storage.row import WAS
-from storage.statements import Asked, Compiled, Grammar, compile_statement, key_of, table_of
+from storage.statements import Asked, Compiled, Grammar, compile_statement, key_of, key_taker, table_of
 
 Write = tuple[Compiled, Sequence[Any]]  # a statement and its parameters
 
@@ -88,7 +88,8 @@ class Session:
         if not hold and (known := self._rows.get((model, key))) is not None:
             return known  # type: ignore[no-any-return]
         made = self.grammar.by_key(model, hold)
-        await self._flush_for(made.tables)
+        if not self._tables.isdisjoint(made.tables):
+            await self.flush()
         rows = await self.connection.fetch(made.sql, key if isinstance(key, tuple) else (key,))
         if hold:
             self.locked.add((model, key))
@@ -111,13 +112,15 @@ class Session:
                 return known[1]
             return await self._asked(statement)
         made = compile_statement(statement, self.grammar.dialect)
-        await self._flush_for(made.tables)
+        if not self._tables.isdisjoint(made.tables):
+            await self.flush()
         return await self._run(made, made.values(()))
 
     async def _asked(self, asked: Asked) -> Result[Any]:
         """What was asked before and has not changed since needs no second look."""
         made = asked.query.in_words_of(self.grammar.dialect)
-        await self._flush_for(made.tables)
+        if not self._tables.isdisjoint(made.tables):
+            await self.flush()
         if (known := self._answers.get(asked)) is not None:
             return known[1]
         answer = await self._run(made, made.values(asked.values))
@@ -171,8 +174,7 @@ class Session:
     def add(self, row: SQLModel) -> None:
         """Will be a new row; one that was read here is written back anyway."""
         model = type(row)
-        known = self._rows.get((model, _key(row)))
-        if known is row:
+        if self._rows.get((model, key_taker(model)(row.__dict__))) is row:
             return
         for new in self._new:
             if new is row:
@@ -216,7 +218,7 @@ class Session:
         if not more and now[name] is None:
             now[name] = number
         now.pop(WAS, None)
-        self._rows[model, _key(row)] = row
+        self._rows[model, key_taker(model)(row.__dict__)] = row
 
     def _change(self, model: type[SQLModel], key: Any, row: SQLModel) -> Write | None:
         """What was set, and is other than it was."""
@@ -226,20 +228,9 @@ class Session:
         changed = tuple(sorted([name for name, old in was.items() if now[name] is not old and now[name] != old]))
         if not changed:
             return None
-        named = {name: now[name] for name in changed}
-        named.update(zip(_key_parameters(model), key if isinstance(key, tuple) else (key,), strict=True))
-        made = self.grammar.update(model, changed)
-        return made, made.values(named)
-
-    async def _flush_for(self, tables: Iterable[str]) -> None:
-        """A statement sees what was done before it."""
-        if not self._tables.isdisjoint(tables):
-            await self.flush()
-
-
-def _key(row: SQLModel) -> Any:
-    named, names = row.__dict__, key_of(type(row))
-    return named[names[0]] if len(names) == 1 else tuple(named[name] for name in names)
+        made, names = self.grammar.update(model, changed), _key_parameters(model)
+        keys = {names[0]: key} if len(names) == 1 else dict(zip(names, key, strict=True))
+        return made, made.values(now | keys)
 
 
 @cache

@@ -53,5 +53,6 @@ def test_parameters_by_name_by_place_and_always_the_same() -> None:
     assert binder([Given("b", None), "sent", Given("a", Moment.bound)])({"a": AT, "b": 2, "c": 3}) == [2, "sent", STORED]
     assert binder([Given(1, Moment.bound), Given(0, None), Given(0, str)])((0, None)) == [None, 0, "0"]
     assert binder(["sent", None])(()) == ["sent", None]
+    assert binder([Given(0, None), Given(1, str), Given(2, str)], "nothing")((None, None, 0)) == ["nothing", "nothing", "0"]
     with pytest.raises(KeyError):
         binder([Given("a", None)])({})

@@ -4,13 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from storage.assessment import Assessment
 from storage.consent import EXAMINE, Consent, has_agreed, last_word
 from storage.conversation import Conversation
 from storage.database import Database
-from storage.delivery import Delivery, Fate, extend_claims
+from storage.delivery import Delivery, Fate, _named, extend_claims
 from storage.event import Event
 from storage.evidence import Evidence, evidence_of
 from storage.heard import was_heard
@@ -219,6 +219,23 @@ async def test_what_was_set_is_written_once_and_what_was_set_back_never(database
         await session.flush()
         assert (await session.exec(select(Person.you))).all() == ["cô"]
     assert len(written) == 3
+
+
+async def test_nothing_is_null(database: Database) -> None:
+    """In new rows, in changed ones, in many at once, and in what is asked for."""
+    async with database.transaction() as session:
+        who = await present(session)
+        one, other = delivery(who, "một"), delivery(who, "hai", message_id="7", problem="lạ")
+        session.add_all([one, other])
+        await session.flush()
+        other.message_id = None
+        await session.update_many(Delivery, ("problem",), [{"key_id": other.id, "problem": None}])
+        await session.flush()
+        empty = [
+            col(column).is_(None) for column in (Delivery.message_id, Delivery.problem, Delivery.attachment, Delivery.sent_at)
+        ]
+        assert (await session.exec(select(Delivery.text).where(*empty).order_by(col(Delivery.id)))).all() == ["một", "hai"]
+        assert (await session.exec(_named(AN, None))).all() == []
 
 
 async def test_a_row_that_is_held_is_as_it_is_now(postgres_database: Database) -> None:
