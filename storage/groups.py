@@ -104,9 +104,9 @@ class Group:
         async with self.reading:
             for query, askers in kinds.items():
                 made, missing = look_for_many(query), set(askers)
-                given = zip(query.names, lists([asker.asked.values for asker in askers]), strict=True)
+                given = lists([asker.asked.values for asker in askers])
                 assert self.line
-                for row in await self.line.fetch(made.sql, made.values(dict(given))):
+                for row in await self.line.fetch(made.sql, made.values(given)):
                     asker = askers[row[-1] - 1]
                     missing.discard(asker)
                     asker.tell(row[:-1])

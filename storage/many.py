@@ -40,7 +40,8 @@ def look_for_many(query: Query) -> Compiled:
     given = (bindparam(name, type_=ARRAY(single.binds[name].type)) for name in query.names)
     asked = func.unnest(*given).table_valued(*query.names, with_ordinality="place").render_derived(name="asked")
     statement = query.write(*(asked.c[name] for name in query.names)).add_columns(asked.c.place)
-    return compile_statement(statement.with_for_update(of=query.holds, key_share=True, skip_locked=True), _DIALECT)
+    statement = statement.with_for_update(of=query.holds, key_share=True, skip_locked=True)
+    return compile_statement(statement, _DIALECT, places={name: at for at, name in enumerate(query.names)})
 
 
 @cache

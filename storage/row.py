@@ -1,19 +1,23 @@
-"""What every table's row is: the fields of its model, and whether one was set since it was read."""
+"""What every table's row is: the fields of its model, and what those were that were set since it was read."""
 
 from typing import Any
 
 from sqlmodel import SQLModel
 
-CHANGED = "_changed"
+WAS = "_was"  # where a row keeps what was read of the fields that were set since
 
 
 class Row(SQLModel):
-    """Setting a field writes it, and no more: an ORM's own way costs a turn a tenth of its time, and our session compares
-    what was read with what is there."""
+    """Setting a field writes it, and keeps what it was: an ORM's own way costs a turn a tenth of its time, and our session
+    has to compare no other fields than these."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__[name] = value
-        self.__dict__[CHANGED] = True
+        held = self.__dict__
+        if (was := held.get(WAS)) is None:
+            held[WAS] = {name: held.get(name)}
+        elif name not in was:
+            was[name] = held.get(name)
+        held[name] = value
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and _fields(self) == _fields(other)

@@ -1,12 +1,13 @@
 """A session: what one transaction knows and changes. Each row is one object, written back where it was changed."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlmodel import SQLModel
 
-from storage.row import CHANGED
-from storage.statements import Asked, Compiled, Grammar, Slot, columns_of, compile_statement, key_of, table_of
+from storage.row import WAS
+from storage.statements import Asked, Compiled, Grammar, compile_statement, key_of, key_taker, table_of
 
 Write = tuple[Compiled, Sequence[Any]]  # a statement and its parameters
 
@@ -92,7 +93,7 @@ class Session:
     def __init__(self, connection: Connection, grammar: Grammar, database: Any) -> None:
         self.connection, self.grammar, self.database = connection, grammar, database
         self.locked: set[Any] = set()  # (model, key) of the rows that are held until the end
-        self._rows: dict[tuple[type[SQLModel], Any], tuple[Any, dict[str, Any]]] = {}
+        self._rows: dict[tuple[type[SQLModel], Any], Any] = {}
         self._new: list[SQLModel] = []
         self._answers: dict[Asked, tuple[frozenset[str], Result[Any]]] = {}  # with the tables that they are about
         self._tables: set[str] = set()  # of the rows that are known or new
@@ -102,15 +103,23 @@ class Session:
         if key is None:
             return None
         hold = lock and (model, key) not in self.locked
-        if not hold and (known := self._rows.get((model, key))):
-            return known[0]  # type: ignore[no-any-return]
-        await self._flush_for({table_of(model).name})
+        if not hold and (known := self._rows.get((model, key))) is not None:
+            return known  # type: ignore[no-any-return]
         made = self.grammar.by_key(model, hold)
-        keys = key if isinstance(key, tuple) else (key,)
-        rows = await self.connection.fetch(made.sql, keys)
+        await self._write_for(made.tables)
+        rows = await self.connection.fetch(made.sql, key if isinstance(key, tuple) else (key,))
         if hold:
             self.locked.add((model, key))
-        return self._object(made.slots[0], rows[0], fresh=hold) if rows else None
+        if not rows:
+            return None
+        assert made.read is not None
+        self._tables |= made.objects
+        if not hold:
+            return made.read(self._rows, rows[0])  # type: ignore[no-any-return]
+        fresh = made.read({}, rows[0])
+        row = self._rows.setdefault((model, key), fresh)
+        row.__dict__.update(fresh.__dict__)
+        return row  # type: ignore[no-any-return]
 
     async def exec(self, statement: Any) -> Result[Any]:
         """Runs a statement of SQLModel's, or a query of ours that is compiled already."""
@@ -120,33 +129,24 @@ class Session:
                 return known[1]
             return await self._asked(statement)
         made = compile_statement(statement, self.grammar.dialect)
-        await self._flush_for(made.tables)
-        if made.slots:
-            return await self._fetched(made, made.values({}))
-        self._forget(made.tables)
-        return Result([], await self.connection.execute(made.sql, made.values({})))
+        await self._write_for(made.tables)
+        return await self._run(made, made.values(()))
 
     async def _asked(self, asked: Asked) -> Result[Any]:
         """What was asked before and has not changed since needs no second look."""
-        dialect = self.grammar.dialect
-        made = asked.query.in_words_of(dialect)
-        await self._flush_for(made.tables)
+        made = asked.query.in_words_of(self.grammar.dialect)
+        await self._write_for(made.tables)
         if (known := self._answers.get(asked)) is not None:
             return known[1]
-        values = asked.query.parameters(asked.values, made, dialect)
-        if not made.slots:
-            self._forget(made.tables)
-            return Result([], await self.connection.execute(made.sql, values))
-        answer = await self._fetched(made, values)
-        self._answers[asked] = made.tables, answer
+        answer = await self._run(made, made.values(asked.values))
+        if made.read is not None:
+            self._answers[asked] = made.tables, answer
         return answer
 
     async def look(self, asked: Asked) -> Result[Any]:
         """What a look finds; nothing was read or written before it. Raises Conflict where this session must be alone."""
         made = asked.query.in_words_of(self.grammar.dialect)
-        values = asked.query.parameters(asked.values, made, self.grammar.dialect)
-        rows = await self.connection.look(asked, made.sql, values)
-        return Result(self._read(made, rows), len(rows))
+        return self._found(made, await self.connection.look(asked, made.sql, made.values(asked.values)))
 
     def hold(self, *rows: Any) -> None:
         """These rows, each (model, key), are held until the end. Raises Conflict where this session must be alone."""
@@ -161,21 +161,37 @@ class Session:
         """Forgets what was read, where another process changed it meanwhile."""
         self._rows, self._answers = {}, {}
 
-    async def _fetched(self, made: Compiled, values: Sequence[Any]) -> Result[Any]:
-        rows = await self.connection.fetch(made.sql, values)
-        return Result(self._read(made, rows), len(rows))
+    async def _run(self, made: Compiled, values: Sequence[Any]) -> Result[Any]:
+        if made.read is not None:
+            return self._found(made, await self.connection.fetch(made.sql, values))
+        self._forget(made.tables)
+        return Result([], await self.connection.execute(made.sql, values))
+
+    def _found(self, made: Compiled, rows: Sequence[Sequence[Any]]) -> Result[Any]:
+        read, known = made.read, self._rows
+        assert read is not None
+        if rows:
+            self._tables |= made.objects
+        return Result([read(known, row) for row in rows], len(rows))
+
+    async def _write_for(self, tables: frozenset[str]) -> None:
+        """A statement sees what was done to its tables before it."""
+        if self._tables.isdisjoint(tables):
+            return
+        changed = (row for row in self._rows.values() if WAS in row.__dict__)
+        if any(table_of(type(row)).name in tables for row in (*self._new, *changed)):
+            await self.flush()
 
     def _forget(self, tables: Iterable[str]) -> None:
         """The answers that a change of these tables makes doubtful."""
         if self._answers:
-            names = set(tables)
-            for asked in [asked for asked, (about, _answer) in self._answers.items() if not about.isdisjoint(names)]:
-                del self._answers[asked]
+            self._answers = {asked: known for asked, known in self._answers.items() if known[0].isdisjoint(tables)}
 
     async def exec_many(self, statement: Any, rows: Sequence[dict[str, Any]]) -> None:
         """Runs an INSERT or UPDATE once for each of the rows."""
         if rows:
             made = compile_statement(statement, self.grammar.dialect, list(rows[0]))
+            await self._write_for(made.tables)
             self._forget(made.tables)
             await self.connection.execute_many(made.sql, [made.values(row) for row in rows])
 
@@ -184,14 +200,14 @@ class Session:
         if not rows:
             return
         made = self.grammar.update(model, names)
+        await self._write_for(made.tables)
         self._forget(made.tables)
         await self.connection.write_many(made, [made.values(row) for row in rows])
 
     def add(self, row: SQLModel) -> None:
         """Will be a new row; one that was read here is written back anyway."""
         model = type(row)
-        known = self._rows.get((model, _key(row)))
-        if known is not None and known[0] is row:
+        if self._rows.get((model, key_taker(model)(row.__dict__))) is row:
             return
         for new in self._new:
             if new is row:
@@ -208,8 +224,8 @@ class Session:
 
         `last` where nothing follows.
         """
-        changed = [(row, before) for row, before in self._rows.values() if row.__dict__.get(CHANGED)]
-        await self._write([change for row, before in changed if (change := self._change(row, before))], last)
+        changes = [self._change(model, key, row) for (model, key), row in self._rows.items() if WAS in row.__dict__]
+        await self._write([change for change in changes if change], last)
 
     async def number(self, rows: Iterable[SQLModel]) -> None:
         """Sees to it that these new rows, of one model, have their numbers; what was changed waits for the end."""
@@ -244,63 +260,22 @@ class Session:
         (name, *more) = key_of(model)
         if not more and now[name] is None:
             now[name] = number
-        now[CHANGED] = False
-        self._rows[model, _key(row)] = (row, now.copy())
+        now.pop(WAS, None)
+        self._rows[model, key_taker(model)(row.__dict__)] = row
 
-    def _change(self, row: SQLModel, before: dict[str, Any]) -> Write | None:
+    def _change(self, model: type[SQLModel], key: Any, row: SQLModel) -> Write | None:
         """What was set, and is other than it was."""
-        model, now = type(row), row.__dict__
-        now[CHANGED] = False
-        changed = tuple([n for n in columns_of(model) if now[n] is not before[n] and now[n] != before[n]])
+        now = row.__dict__
+        was = now.pop(WAS)
+        # Sorted: in whatever order they were set, it is compiled once.
+        changed = tuple(sorted([name for name, old in was.items() if now[name] is not old and now[name] != old]))
         if not changed:
             return None
-        made = self.grammar.update(model, changed)
-        keys = {f"key_{name}": before[name] for name in key_of(model)}
-        before.update({name: now[name] for name in changed})
-        return made, made.values({**now, **keys})
-
-    async def _flush_for(self, tables: Iterable[str]) -> None:
-        """A statement sees what was done before it."""
-        if not self._tables.isdisjoint(tables):
-            await self.flush()
-
-    def _read(self, made: Compiled, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        slots = made.slots
-        if len(slots) == 1:
-            return [self._parts(slots, row)[0] for row in rows]
-        return [made.row(self._parts(slots, row)) for row in rows]
-
-    def _parts(self, slots: Sequence[Slot], row: Sequence[Any]) -> list[Any]:
-        parts, values = [], iter(row)
-        for slot in slots:
-            if slot.model is not None:
-                parts.append(self._object(slot, values))
-            elif slot.readers and (value := next(values)) is not None:
-                parts.append(slot.readers[0][1](value))
-            else:
-                parts.append(None if slot.readers else next(values))
-        return parts
-
-    def _object(self, slot: Slot, values: Iterable[Any], fresh: bool = False) -> Any:
-        """Takes as many of the values as the slot has names."""
-        named, model = dict(zip(slot.names, values)), slot.model  # noqa: B905
-        assert model is not None
-        key = slot.key(named)
-        if key is None:
-            return None  # the empty side of an outer join
-        known = self._rows.get((model, key))
-        if known and not fresh:
-            return known[0]
-        for name, read in slot.readers:
-            if (value := named[name]) is not None:
-                named[name] = read(value)
-        row_object = known[0] if known else object.__new__(model)
-        row_object.__dict__.update(named)
-        self._rows[model, key] = (row_object, named)
-        self._tables.add(table_of(model).name)
-        return row_object
+        made, names = self.grammar.update(model, changed), _key_parameters(model)
+        keys = {names[0]: key} if len(names) == 1 else dict(zip(names, key, strict=True))
+        return made, made.values(now | keys)
 
 
-def _key(row: SQLModel) -> Any:
-    named, names = row.__dict__, key_of(type(row))
-    return named[names[0]] if len(names) == 1 else tuple(named[name] for name in names)
+@cache
+def _key_parameters(model: type[SQLModel]) -> tuple[str, ...]:
+    return tuple(f"key_{name}" for name in key_of(model))

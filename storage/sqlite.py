@@ -37,7 +37,7 @@ class Sqlite(Connection):
         self.dialect: Dialect = dialect()
         if path and path != ":memory:":
             Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
-        self.path, self._connection, self.turn = path or ":memory:", None, asyncio.Lock()
+        self.path, self._connection, self._cursor, self.turn = path or ":memory:", None, None, asyncio.Lock()
         self.group: list[asyncio.Future[None]] | None = None  # who waits for the commit
         self.untidy, self.tidying = 0, None
 
@@ -52,7 +52,7 @@ class Sqlite(Connection):
                     connection.execute(f"PRAGMA {pragma}")
             except sqlite3.DatabaseError as error:
                 raise DatabaseAway(f"{self.path}: {error}") from error
-            self._connection = connection
+            self._connection, self._cursor = connection, connection.cursor()
         return self._connection
 
     def transaction(self, together: bool = False) -> "Share":
@@ -137,8 +137,9 @@ class Sqlite(Connection):
         self.run(sql, rows, self.connection.executemany)
 
     def run(self, sql: str, values: Sequence[Any] = (), how: Callable[..., sqlite3.Cursor] | None = None) -> sqlite3.Cursor:
+        """What it gave has to be taken before the next: one cursor does them all, a new one each time costs."""
         try:
-            return (how or (self._connection or self.connection).execute)(sql, values)
+            return (how or (self._cursor or self.connection.cursor()).execute)(sql, values)
         except sqlite3.IntegrityError as error:
             raise (Conflict if error.sqlite_errorname in TAKEN else StatementFailed)(str(error)) from error
         except sqlite3.OperationalError as error:
@@ -184,7 +185,7 @@ class Sqlite(Connection):
             await asyncio.wait([self.tidying])
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection = self._cursor = None
 
 
 class Share:

@@ -20,22 +20,13 @@ from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
+from storage.generated import Given, Known, Process, Slot, binder, reader
 from storage.moment import Moment
 
-Process = Callable[[Any], Any] | None  # of a value that is there
+# To SQLite a NaN is NULL; for each None its driver looks around for an adapter, half a microsecond long.
+NOTHING = {"sqlite": float("nan")}
 M = TypeVar("M", bound=SQLModel)
 _queries: list["Query"] = []
-
-
-@dataclass(frozen=True)
-class Slot:
-    """What some columns of a row become: an object of `model`, or where that is None the value itself."""
-
-    name: str
-    model: type[SQLModel] | None
-    names: tuple[str, ...]
-    readers: tuple[tuple[str, Callable[[Any], Any]], ...]  # which values have to be read, and how
-    key: Callable[[Mapping[str, Any]], Any]  # the row's primary key
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,24 +35,10 @@ class Compiled:
 
     sql: str
     names: tuple[str, ...]  # its parameters, in their order
-    take: Callable[[Mapping[str, Any]], Sequence[Any]]  # the parameters out of a row
-    binders: tuple[tuple[int, Callable[[Any], Any]], ...]  # where a value has to be bound, and how
-    given: Mapping[str, Any]  # the values that were written into the statement
-    slots: tuple[Slot, ...]  # none where it gives no rows
-    row: Callable[[Iterable[Any]], Any]  # puts the slots of one row together
+    values: Callable[[Any], list[Any]]  # the parameters in the driver's types, out of what is given. Raises KeyError
+    read: Callable[[Known, Sequence[Any]], Any] | None  # what a row becomes; None where it gives no rows
     tables: frozenset[str]  # that it reads or changes
-
-    def values(self, named: Mapping[str, Any]) -> list[Any]:
-        """The parameters in order, in the driver's types. Raises KeyError where one is missing."""
-        return self.bound(self.take({**self.given, **named} if self.given else named))
-
-    def bound(self, values: Iterable[Any]) -> list[Any]:
-        """These parameters, in the driver's types."""
-        ready = list(values)
-        for at, bind in self.binders:
-            if (value := ready[at]) is not None:
-                ready[at] = bind(value)
-        return ready
+    objects: frozenset[str]  # of these the ones whose rows become objects
 
 
 class Asked(NamedTuple):
@@ -77,33 +54,22 @@ class Query:
     def __init__(self, write: Callable[..., Any], holds: tuple[type[SQLModel], ...] = ()) -> None:
         self.write, self.names, self.holds = write, tuple(signature(write).parameters), holds
         self.compiled: dict[str, Compiled] = {}
-        self.places: dict[str, Callable[[Sequence[Any]], Sequence[Any]]] = {}
         self.__doc__ = write.__doc__
 
     def __call__(self, *values: Any) -> Asked:
-        return Asked(self, values)
+        return tuple.__new__(Asked, (self, values))  # a NamedTuple's own way takes twice as long, five times a turn
 
     def in_words_of(self, dialect: Dialect) -> Compiled:
+        """Its values are given as they are asked with, one after the other."""
         return self.compiled.get(dialect.name) or self._compile(dialect)
-
-    def parameters(self, values: tuple[Any, ...], made: Compiled, dialect: Dialect) -> list[Any]:
-        """The statement's parameters, where its own are these."""
-        return made.bound(self.places[dialect.name](values))
 
     def _compile(self, dialect: Dialect) -> Compiled:
         statement = self.write(*(bindparam(name, required=False) for name in self.names))
         if self.holds:
             # Others may still write rows that point to them.
             statement = statement.with_for_update(of=self.holds, key_share=True)
-        made = compile_statement(statement, dialect)
-        written = tuple(value for name, value in made.given.items() if name not in self.names)
-        order = [*self.names, *(name for name in made.given if name not in self.names)]
-        where = [order.index(name) for name in made.names]
-        self.places[dialect.name] = lambda values: [(values + written)[at] for at in where]
-        if len(where) > 1:
-            taken = itemgetter(*where)
-            self.places[dialect.name] = lambda values: taken(values + written)
-        self.compiled[dialect.name] = made
+        places = {name: at for at, name in enumerate(self.names)}
+        self.compiled[dialect.name] = made = compile_statement(statement, dialect, places=places)
         return made
 
 
@@ -129,30 +95,35 @@ def compile_queries(dialect: Dialect) -> None:
         one.in_words_of(dialect)
 
 
-def compile_statement(statement: Any, dialect: Dialect, columns: Sequence[str] | None = None) -> Compiled:
-    done = statement.compile(dialect=dialect, column_keys=columns, compile_kwargs={"render_postcompile": True})
+def compile_statement(
+    statement: Any, dialect: Dialect, columns: Sequence[str] = (), places: Mapping[str, int] | None = None
+) -> Compiled:
+    """What is given are these `columns`, by their names, and the keys by which a row is found; or values in these `places`."""
+    done = statement.compile(dialect=dialect, column_keys=columns or None, compile_kwargs={"render_postcompile": True})
     names = tuple(done.positiontup or ())
-    binders = _some(enumerate(_binder(_type_of(done.binds, name), dialect) for name in names))
+    given = places or {name: name for name in names if columns and (name in columns or name.startswith("key_"))}
     slots = _slots(statement, dialect) if getattr(statement, "is_select", False) else ()
-    row = _row_type(tuple(slot.name for slot in slots))._make
-    given = {} if columns and set(names) <= {*columns, *_keys_of(names)} else done.params
-    return Compiled(done.string, names, _taking(names), binders, given, slots, row, frozenset(_tables(statement)))
+    return Compiled(
+        done.string,
+        names,
+        binder(_parameters(done, names, given, dialect), NOTHING.get(dialect.name)),
+        reader(slots, _row_type(tuple(found["name"] or "" for found in statement.column_descriptions))) if slots else None,
+        frozenset(_tables(statement)),
+        frozenset(table_of(slot.model).name for slot in slots if slot.model is not None),
+    )
 
 
-def _keys_of(names: Iterable[str]) -> list[str]:
-    """The parameters by which a row is found; like the columns, the caller gives them."""
-    return [name for name in names if name.startswith("key_")]
-
-
-def _taking(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
-    if len(names) < 2:
-        return lambda named: [named[name] for name in names]
-    return itemgetter(*names)
-
-
-def _some(processes: Iterable[tuple[Any, Process]]) -> tuple[tuple[Any, Callable[[Any], Any]], ...]:
-    """Most values go as they are: only the others cost anything."""
-    return tuple((at, process) for at, process in processes if process is not None)
+def _parameters(done: Any, names: Iterable[str], given: Mapping[str, str | int], dialect: Dialect) -> list[Any]:
+    """What was written into the statement is bound once; the rest is given."""
+    parameters, written = list[Any](), done.params
+    for name in names:
+        bind = _binder(_type_of(done.binds, name), dialect)
+        if name in given:
+            parameters.append(Given(given[name], bind))
+        else:
+            value = written[name]
+            parameters.append(value if bind is None or value is None else bind(value))
+    return parameters
 
 
 @cache
@@ -174,6 +145,12 @@ def columns_of(model: type[SQLModel]) -> tuple[str, ...]:
 @cache
 def key_of(model: type[SQLModel]) -> tuple[str, ...]:
     return tuple(column.key for column in table_of(model).primary_key)
+
+
+@cache
+def key_taker(model: type[SQLModel]) -> Callable[[Mapping[str, Any]], Any]:
+    """Takes the primary key out of a row's fields: as it is, or a tuple where it has several parts."""
+    return itemgetter(*key_of(model))
 
 
 def new(model: type[M], **values: Any) -> M:
@@ -215,19 +192,22 @@ class Grammar:
 
     def insert(self, model: type[SQLModel], numbered: bool) -> Compiled:
         """A new row; `numbered` where its key is made by the database."""
-        if (model, "insert", numbered) not in self._made:
+        made = self._made.get((model, "insert", numbered))
+        if made is None:
             names = [name for name in columns_of(model) if not (numbered and name in key_of(model))]
             statement = insert(table_of(model)).inline()
             if numbered and self.dialect.name != "sqlite":
                 statement = statement.returning(*table_of(model).primary_key)
-            self._made[model, "insert", numbered] = compile_statement(statement, self.dialect, names)
-        return self._made[model, "insert", numbered]
+            self._made[model, "insert", numbered] = made = compile_statement(statement, self.dialect, names)
+        return made  # type: ignore[no-any-return]
 
     def update(self, model: type[SQLModel], names: tuple[str, ...]) -> Compiled:
         """These columns of the row whose key comes in the parameters `key_…`."""
-        if (model, names) not in self._made:
-            self._made[model, names] = compile_statement(update(table_of(model)).where(*_is_row(model)), self.dialect, names)
-        return self._made[model, names]
+        made = self._made.get((model, names))
+        if made is None:
+            statement = update(table_of(model)).where(*_is_row(model))
+            self._made[model, names] = made = compile_statement(statement, self.dialect, names)
+        return made  # type: ignore[no-any-return]
 
 
 def _is_row(model: type[SQLModel]) -> list[Any]:
@@ -239,21 +219,12 @@ def _slots(statement: Any, dialect: Dialect) -> tuple[Slot, ...]:
     slots = []
     for found in statement.column_descriptions:
         expression = found["expr"]
-        if isinstance(expression, type) and issubclass(expression, SQLModel):
-            names = columns_of(expression)
-            taken, columns = columns[: len(names)], columns[len(names) :]
-            readers = _some((column.key, _reader(column.type, dialect)) for column in taken)
-            slots.append(Slot(found["name"], expression, names, readers, _key_taker(expression)))
-        else:
-            column = columns.pop(0)
-            slots.append(Slot(found["name"] or "", None, ("",), _some([("", _reader(column.type, dialect))]), itemgetter("")))
+        model = expression if isinstance(expression, type) and issubclass(expression, SQLModel) else None
+        count = 1 if model is None else len(columns_of(model))
+        taken, columns = columns[:count], columns[count:]
+        reads = tuple((column.key if model else "", _reader(column.type, dialect)) for column in taken)
+        slots.append(Slot(model, reads, () if model is None else key_of(model)))
     return tuple(slots)
-
-
-@cache
-def _key_taker(model: type[SQLModel]) -> Callable[[Mapping[str, Any]], Any]:
-    """The key as it is, or a tuple where it has several parts."""
-    return itemgetter(*key_of(model))
 
 
 def _tables(statement: Any) -> set[str]:

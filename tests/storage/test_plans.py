@@ -21,6 +21,6 @@ ASKED = [
 async def test_an_index_is_used(asked: object, sqlite_database: Database) -> None:
     made = asked.query.in_words_of(sqlite_database.grammar.dialect)  # type: ignore[attr-defined]
     async with sqlite_database.transaction() as session:
-        plan = await session.connection.fetch("EXPLAIN QUERY PLAN " + made.sql, asked.query.parameters(asked.values, made, sqlite_database.grammar.dialect))  # type: ignore[attr-defined]
+        plan = await session.connection.fetch("EXPLAIN QUERY PLAN " + made.sql, made.values(asked.values))  # type: ignore[attr-defined]
     steps = [str(row[3]) for row in plan]
     assert not [step for step in steps if step.startswith("SCAN") and "USING INDEX" not in step], steps

@@ -4,19 +4,20 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from storage.assessment import Assessment
 from storage.consent import EXAMINE, Consent, has_agreed, last_word
 from storage.conversation import Conversation
 from storage.database import Database
-from storage.delivery import Delivery, Fate, extend_claims
+from storage.delivery import Delivery, Fate, _named, extend_claims
 from storage.event import Event
 from storage.evidence import Evidence, evidence_of
 from storage.heard import was_heard
+from storage.person import Person
 from storage.place import Place
 from storage.postgres import MOST_PARTS, _portions
-from storage.session import Conflict, Session
+from storage.session import Conflict, Session, Write
 from storage.speaker import Speaker, newcomer, speaker
 from storage.statements import new
 from tests.conftest import NOW
@@ -183,6 +184,77 @@ async def test_what_was_known_beforehand_is_forgotten_when_it_changes(database: 
         said = {"person_id": who.person.id, "given_by": who.person.id, "address": AN, "at": NOW, "version": "1", "words": "…"}
         session.add(new(Consent, purpose=EXAMINE, granted=False, **said))
         assert not await has_agreed(session, who.person.id or 0, EXAMINE)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that a session hands over to be written."""
+    seen, write = list[str](), Session._write
+
+    async def writes(session: Session, changes: list[Write], last: bool = False) -> None:
+        seen.extend(made.sql for made, _values in changes)
+        await write(session, changes, last)
+
+    monkeypatch.setattr(Session, "_write", writes)
+    return seen
+
+
+async def test_what_was_set_is_written_once_and_what_was_set_back_never(database: Database, written: list[str]) -> None:
+    async with database.transaction() as session:
+        await present(session)
+    async with database.transaction() as session:
+        person = (await known(session)).person
+        person.full_name, person.language = "Lan", "en"
+        person.full_name, person.language = None, "vi"  # as it was
+        person.you = "bà"
+        person.you = "cô"
+    assert len(written) == 1
+    assert "full_name" not in written[0] and "language" not in written[0] and "you=" in written[0].replace('"', "")
+    async with database.transaction() as session:
+        person = (await known(session)).person
+        assert (person.full_name, person.language, person.you) == (None, "vi", "cô")
+        person.you = "ông/bà"
+        await session.flush()
+        person.you = "cô"  # not as it was written meanwhile
+        await session.flush()
+        assert (await session.exec(select(Person.you))).all() == ["cô"]
+    assert len(written) == 3
+
+
+async def test_nothing_is_null(database: Database) -> None:
+    """In new rows, in changed ones, in many at once, and in what is asked for."""
+    async with database.transaction() as session:
+        who = await present(session)
+        one, other = delivery(who, "một"), delivery(who, "hai", message_id="7", problem="lạ")
+        session.add_all([one, other])
+        await session.flush()
+        other.message_id = None
+        await session.update_many(Delivery, ("problem",), [{"key_id": other.id, "problem": None}])
+        await session.flush()
+        empty = [
+            col(column).is_(None) for column in (Delivery.message_id, Delivery.problem, Delivery.attachment, Delivery.sent_at)
+        ]
+        assert (await session.exec(select(Delivery.text).where(*empty).order_by(col(Delivery.id)))).all() == ["một", "hai"]
+        assert (await session.exec(_named(AN, None))).all() == []
+
+
+async def test_a_row_that_is_held_is_as_it_is_now(postgres_database: Database) -> None:
+    """It was read before another process changed it; it stays the same object."""
+    other = Database(postgres_database.driver.url)  # type: ignore[union-attr]
+    async with postgres_database.transaction() as session:
+        number = (await present(session)).person.id
+    async with postgres_database.transaction() as session:
+        person = await session.get(Person, number)
+        assert person
+        async with other.transaction() as meanwhile:
+            theirs = await meanwhile.get(Person, number, lock=True)
+            assert theirs
+            theirs.full_name = "Lan"
+        assert person.full_name is None
+        assert await session.get(Person, number, lock=True) is person
+        assert person.full_name == "Lan"
+        assert await session.get(Person, number) is person
+    await other.close()
 
 
 async def test_many_rows_are_written_at_once(database: Database) -> None:
