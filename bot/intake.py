@@ -1,6 +1,5 @@
 """One incoming message, one turn, one transaction: heard once, answered once, or undone and said so."""
 
-import contextlib
 import logging
 import secrets
 import traceback
@@ -106,8 +105,10 @@ class Intake:
     async def _in_the_end(self, incoming: Incoming) -> list[Delivery] | None:
         """Where somebody was first, in another process, what they did is there now, and the next try finds it."""
         for _try in range(TRIES - 1):
-            with contextlib.suppress(Conflict):
+            try:
                 return await self._turn(incoming)
+            except Conflict:
+                continue
         return await self._turn(incoming)
 
     async def _turn(self, incoming: Incoming) -> list[Delivery] | None:
