@@ -66,7 +66,7 @@ def _spare_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 5, 20)
+    gc.set_threshold(20_000, 2, 20)
 
 
 async def _first_steps(settings: Settings, database: Database) -> list[str]:
