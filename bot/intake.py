@@ -1,6 +1,5 @@
 """One incoming message, one turn, one transaction: heard once, answered once, or undone and said so."""
 
-import contextlib
 import logging
 import secrets
 import traceback
@@ -28,6 +27,7 @@ from storage.database import Database
 from storage.delivery import Delivery, delivered_as
 from storage.event import Event
 from storage.files import LARGEST, FilesAway, FileStore, NotReadable
+from storage.groups import NeedsMore
 from storage.heard import Heard, Mishap, mark_heard, was_heard
 from storage.person import Address, addressed
 from storage.session import Conflict, DatabaseAway, Session
@@ -59,6 +59,7 @@ class Intake:
         self.pace, self.now, self.association, self.metrics = pace, now, association, metrics
         self.channels: dict[str, Channel] = {}
         self.lanes = Lanes(longest=30)
+        self.apart = set[str]()  # the calls whose turns cannot share a transaction
 
     async def receive(self, incoming: Incoming) -> Receipt:
         """Gives the receipt when all that the message caused is safe.
@@ -105,9 +106,17 @@ class Intake:
 
     async def _in_the_end(self, incoming: Incoming) -> list[Delivery] | None:
         """Where somebody was first, in another process, what they did is there now, and the next try finds it."""
-        for one in range(TRIES - 1):
-            with contextlib.suppress(Conflict):
-                return await self._turn(incoming, together=not one)
+        call = _call(incoming)
+        together = call not in self.apart
+        for _try in range(TRIES - 1):
+            try:
+                return await self._turn(incoming, together)
+            except NeedsMore:
+                if call:
+                    self.apart.add(call)
+            except Conflict:
+                pass
+            together = False
         return await self._turn(incoming)
 
     async def _turn(self, incoming: Incoming, together: bool = False) -> list[Delivery] | None:
@@ -293,6 +302,11 @@ def _helped(text: Words) -> Words:
 
 def _channel(incoming: Incoming) -> str:
     return incoming.address.partition(":")[0]
+
+
+def _call(incoming: Incoming) -> str:
+    """The name of the call that was pressed."""
+    return incoming.meaning.token.partition(":")[0] if isinstance(incoming.meaning, Pressed) else ""
 
 
 def _language(incoming: Incoming) -> str:

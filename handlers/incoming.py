@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
+# Never changed once made; but `frozen` would make each four times as slow.
 
-@dataclass(frozen=True)
+
+@dataclass(slots=True)
 class StoredFile:
     """A file that lies in the file store."""
 
@@ -13,25 +15,25 @@ class StoredFile:
     name: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Said:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Pressed:
     token: str
     message_id: str | None = None  # the message that carried the button
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Opened:
     """A link or a QR code was opened; its payload is input like any other."""
 
     payload: str
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Sent:
     """A photo, a file, or something that we cannot read (voice, sticker, video, contact, location).
 
@@ -48,17 +50,17 @@ class Sent:
     problem: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Left:
     """The person does not want to hear from us at this address: stopped following, blocked."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Withdrew:
     """The person asks, through the platform, that what is kept about them be erased."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Resumed:
     """Nobody spoke: the talk is to go on at this address, because it cannot where it was."""
 
@@ -66,7 +68,7 @@ class Resumed:
 Meaning = Said | Pressed | Opened | Sent | Left | Withdrew | Resumed
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Incoming:
     """One message from one address. `key` is what the platform calls it: the same key is the same message."""
 

@@ -91,4 +91,4 @@ def _bound(at: int, one: Given, nothing: Any) -> str:
 def _function(parameters: str, lines: Sequence[str], names: dict[str, Any]) -> Any:
     text = "\n    ".join([f"def made({parameters}):", *lines])
     exec(compile(text, "<made for a statement>", "exec"), names)  # noqa: S102
-    return names["made"]
+    return names.pop("made")  # it knows these names: among them itself, it would never be forgotten

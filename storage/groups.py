@@ -28,6 +28,10 @@ class Apart(Conflict):
     """This turn needs a transaction of its own."""
 
 
+class NeedsMore(Apart):
+    """So does the next one of its kind: it does more than a look, reads and a last write."""
+
+
 class Line(Protocol):
     """A connection with a transaction open on it."""
 
@@ -127,9 +131,9 @@ class Group:
         return kinds
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Any]:
-        """A member's own read. Raises Apart where rows are to be held."""
+        """A member's own read. Raises NeedsMore where rows are to be held."""
         if any(words in sql for words in HOLDING):
-            raise Apart("a row is to be held")
+            raise NeedsMore("a row is to be held")
         async with self.reading:
             if self.problem or self.line is None:
                 raise self.problem or Apart("over")
@@ -157,7 +161,9 @@ class Group:
         await done
 
     def _tell(self) -> None:
-        for member in self.members:
+        # They know their group: nothing is left for the garbage collector.
+        members, self.members = self.members, []
+        for member in members:
             member.tell(None)
         for done in self.done:
             if done.done():
@@ -204,15 +210,15 @@ class Member(Connection):
 
     async def write(self, writes: Sequence[Write], last: bool = False) -> Sequence[Any]:
         if not last:
-            raise Apart("not the last write")
+            raise NeedsMore("not the last write")
         self._group().writes += writes
         return [None] * len(writes)
 
     async def execute(self, sql: str, values: Sequence[Any]) -> int:
-        raise Apart("more than a look")
+        raise NeedsMore("more than a look")
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        raise Apart("more than a look")
+        raise NeedsMore("more than a look")
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if self.group is None:
@@ -225,5 +231,5 @@ class Member(Connection):
 
     def _group(self) -> Group:
         if self.group is None:
-            raise Apart("no look came first")
+            raise NeedsMore("no look came first")
         return self.group

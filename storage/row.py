@@ -15,7 +15,7 @@ class Row(SQLModel):
         held = self.__dict__
         if (was := held.get(WAS)) is None:
             held[WAS] = {name: held.get(name)}
-        elif name not in was:
+        elif name not in was and name != WAS:  # the model's own way to make a row sets whatever it finds
             was[name] = held.get(name)
         held[name] = value
 

@@ -1,5 +1,6 @@
 """A fault of ours: the turn is undone, the message kept, the person told; the next message is answered as ever."""
 
+import gc
 import logging
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from sqlalchemy import insert
 from sqlmodel import select
 
 from bot.logs import JsonLines
-from handlers.incoming import Incoming, Said
+from handlers.incoming import Incoming, Meaning, Pressed, Said
 from handlers.router import Router
 from handlers.turn import Turn
 from locales import plain
@@ -64,3 +65,17 @@ async def test_the_same_message_does_not_fail_twice(player: Player, database: Da
     assert [(await player.app.intake.receive(incoming)).again for _time in range(2)] == [False, True]
     async with database.transaction() as session:
         assert len((await session.exec(select(Mishap))).all()) == 1
+
+
+@pytest.mark.parametrize("meaning", [Said("xin chào"), Said("/hong"), Pressed("nothing.at_all:1", "7")])
+async def test_a_turn_leaves_nothing_for_the_garbage_collector(player: Player, meaning: Meaning) -> None:
+    """Well or ill: it looks for cycles so seldom that they would pile up."""
+    await player.app.intake.receive(Incoming("talk:first", "talk:An", meaning))
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(20):
+            await player.app.intake.receive(Incoming(f"talk:{number}", "talk:An", meaning))
+        assert gc.collect() < 20
+    finally:
+        gc.enable()
