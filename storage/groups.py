@@ -202,6 +202,9 @@ class Member(Connection):
     def hold(self, *rows: Any) -> None:
         self._group().hold(rows)
 
+    def begin_again(self) -> None:
+        raise Apart("changed meanwhile")
+
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await self._group().fetch(sql, values)
 

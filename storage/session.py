@@ -45,6 +45,9 @@ class Connection(Protocol):
     async def execute(self, sql: str, values: Sequence[Any]) -> int:
         """How many rows were changed."""
 
+    def begin_again(self) -> None:
+        """Is told that what was read is to be read again."""
+
     async def numbers(self, table: str, count: int) -> Sequence[int] | None:
         """Numbers for new rows that nobody else gets; None where rows get theirs only when they are written."""
         return None
@@ -158,7 +161,8 @@ class Session:
         self._answers[asked] = asked.query.in_words_of(self.grammar.dialect).tables, Result(rows, len(rows))
 
     def begin_again(self) -> None:
-        """Forgets what was read, where another process changed it meanwhile."""
+        """Forgets what was read, where another process changed it meanwhile. Raises Conflict where this session must be alone."""
+        self.connection.begin_again()
         self._rows, self._answers = {}, {}
 
     async def _run(self, made: Compiled, values: Sequence[Any]) -> Result[Any]:

@@ -15,6 +15,7 @@ from storage.conversation import Conversation
 from storage.delivery import Delivery, Fate, Urgency
 from storage.evidence import Evidence, in_paper
 from storage.heard import heard_before, was_heard
+from storage.moment import Moment
 from storage.person import Address, Person, addressed
 from storage.session import Session
 from storage.statements import look, new, query
@@ -50,6 +51,23 @@ def _from_sequence(element: Any, compiler: Any, **how: Any) -> str:
     return "nextval('delivery_id_seq')::integer"
 
 
+class _Unlocked(FunctionElement[datetime]):
+    """A time as it was before the lock."""
+
+    type = Moment()
+    inherit_cache = True
+
+
+@compiles(_Unlocked)
+def _read_beside(element: Any, compiler: Any, **how: Any) -> str:
+    return compiler.process(element.clauses, **how)  # type: ignore[no-any-return]
+
+
+@compiles(_Unlocked, "sqlite")
+def _nobody_waits(element: Any, compiler: Any, **how: Any) -> str:
+    return "NULL"
+
+
 def _newest_at(address: Any) -> Any:
     """The last message to this address: a change of an earlier one is none, nor what nobody asked for and is not sent yet."""
     one = aliased(Delivery)
@@ -59,7 +77,7 @@ def _newest_at(address: Any) -> Any:
 
 def _at(address: Any, key: Any) -> Any:
     before = aliased(Conversation)
-    unlocked = select(before.updated_at).where(before.person_id == Address.person_id).scalar_subquery()
+    unlocked = _Unlocked(select(before.updated_at).where(before.person_id == Address.person_id).scalar_subquery())
     newest = (col(Delivery.id).label("newest"), col(Delivery.fate).label("fate"), col(Delivery.message_id).label("name"))
     told = (heard_before(key).label("heard"), unlocked.label("then"), *newest, _NextNumber().label("number"))
     return (
@@ -82,7 +100,7 @@ def _speaking_about(address, key, paper_id):
     before = aliased(Assessment)
     paper = (
         Assessment,
-        select(before.updated_at).where(before.id == Assessment.id).scalar_subquery().label("paper_then"),
+        _Unlocked(select(before.updated_at).where(before.id == Assessment.id).scalar_subquery()).label("paper_then"),
         said_last(col(Assessment.person_id), EXAMINE).scalar_subquery().label("agreed"),
         pieces.scalar_subquery().label("pieces"),
     )
@@ -118,9 +136,11 @@ async def speaker(session: Session, address: str, key: str, paper_id: int | None
 
 def _waited(found: Any, paper_id: int | None) -> bool:
     """Whoever has a talk or a paper in hand writes when that was; beside what is held stands what there was before."""
-    if found.then != found.Conversation.updated_at:
-        return True
-    return paper_id is not None and found.paper_then != found.Assessment.updated_at
+    if found.then is None:
+        return False
+    return found.then != found.Conversation.updated_at or (
+        paper_id is not None and found.paper_then != found.Assessment.updated_at
+    )
 
 
 def _bring_along(session: Session, found: Any) -> None:

@@ -203,3 +203,13 @@ async def test_who_is_cut_off_takes_nobody_along(crowd: Database) -> None:
     await asyncio.wait([gone, waiting])
     assert await kept(crowd) == [1, 3]
     await asyncio.wait_for(turn(crowd, 4), 5)
+
+
+async def test_who_was_changed_meanwhile_is_apart_this_time_only(crowd: Database) -> None:
+    """Another process writes between the look's beginning and its lock: the next such call may share again."""
+
+    async def stale(session: Session, who: Speaker) -> None:
+        session.begin_again()
+
+    result = await at_once(turn(crowd, 1), turn(crowd, 2, stale))
+    assert [type(one) for one in result] == [type(None), Apart]
