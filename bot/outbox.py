@@ -38,9 +38,13 @@ async def write(turn: Turn, channels: Channels) -> list[Delivery]:
     """
     written: list[_Written] = []
     for say in _joined(turn):
-        written += await _written(turn, say, channels)
+        if _is_here(turn, say):
+            written.append(_written(turn, say, turn.person, Way(turn.address.address), channels))
+        else:
+            written += await _elsewhere(turn, say, channels)
     _mark(turn, written)
-    mine = [one for one in written if one.delivery.address == turn.address.address and one.say.edits is None]
+    here = turn.address.address
+    mine = [one for one in written if one.say.edits is None and one.delivery.address == here]
     question = next((one for one in reversed(mine) if one.say.question), None)
     await _offer(turn, mine, question)
     for one in written:
@@ -65,8 +69,11 @@ def _mark(turn: Turn, written: list[_Written]) -> None:
 def _joined(turn: Turn) -> list[Say]:
     """What became of the question that was answered travels with what is said next to the same person."""
     line = next((say for say in turn.out if say.settles and (say.edits == turn.pressed or _was_here(turn))), None)
-    following = next((say for say in turn.out if say.person_id == turn.me and say.edits is None), None)
-    if line is None or following is None:
+    if line is None:
+        return turn.out
+    me = turn.me
+    following = next((say for say in turn.out if say.person_id == me and say.edits is None), None)
+    if following is None:
         return turn.out
     following.settled, following.settles_at = line.text, line.edits
     return [following if say is line else say for say in turn.out if say is not following]
@@ -79,10 +86,12 @@ def _was_here(turn: Turn) -> bool:
 
 def _in_place(turn: Turn, say: Say) -> bool:
     """Whether the message that was pressed may become this one: nothing was said below it, and nothing else is."""
-    if say.settled is None or not say.question or turn.pressed is None or say.settles_at != turn.pressed:
+    if say.settled is None or not say.question or turn.pressed is None:
         return False
-    alone = all(other is say or other.person_id != turn.me or other.edits for other in turn.out)
-    return alone and turn.pressed == turn.newest
+    if not say.settles_at == turn.pressed == turn.newest:
+        return False
+    me = turn.me
+    return all(other is say or other.person_id != me or other.edits for other in turn.out)
 
 
 def _at_once(now: datetime) -> dict[str, Any]:
@@ -93,30 +102,36 @@ def _in_turn(asked: bool) -> dict[str, Any]:
     return {"urgency": Urgency.REPLY if asked else Urgency.NOTICE}
 
 
-async def _written(turn: Turn, say: Say, channels: Channels) -> list[_Written]:
-    own = say.person_id == turn.me
-    person = turn.person if own else await turn.session.get(Person, say.person_id)
-    here = own and say.at is None and say.edits in (None, turn.pressed)
-    way = Way(turn.address.address) if here else await _way(turn, say, channels)
-    if person is None:
-        return []
-    reader = Reader(person.language, person.you)
-    if way is None:
-        if say.edits is not None or say.text is None:
-            return []
-        text = say.text.render(reader)
-        notices = await reach.by_mouth(turn.session, channels, turn.now, person, text, say.kind, say.about)
-        return [_Written(Say(one.delivery.person_id, None), one.delivery, one.reader, one.can) for one in notices]
-    name = way.address.partition(":")[0]
+def _is_here(turn: Turn, say: Say) -> bool:
+    """Whether it is said to the speaker, where they speak."""
+    return say.person_id == turn.me and say.at is None and (say.edits is None or say.edits == turn.pressed)
+
+
+def _written(turn: Turn, say: Say, person: Person, way: Way, channels: Channels) -> _Written:
+    reader, name = Reader(person.language, person.you), way.address.partition(":")[0]
     can = channels[name].can if name in channels else None
-    asked = own and not turn.unasked
+    asked = say.person_id == turn.me and not turn.unasked
     delivery = new(
         Delivery, address=way.address, channel=name, person_id=say.person_id, outside=way.outside, kind=say.kind,
         edits=say.edits, wants_name=say.wants_name, listed=say.listed, about=say.about, round=say.round,
         not_before=turn.now, created_at=turn.now, **(_at_once(turn.now) if asked and turn.at_once else _in_turn(asked)),
         settles=say.settles_at, in_place=_in_place(turn, say), **_body(say, reader, can),
     )  # fmt: skip
-    return [_Written(say, delivery, reader, can)]
+    return _Written(say, delivery, reader, can)
+
+
+async def _elsewhere(turn: Turn, say: Say, channels: Channels) -> list[_Written]:
+    person = turn.person if say.person_id == turn.me else await turn.session.get(Person, say.person_id)
+    way = await _way(turn, say, channels)
+    if person is None:
+        return []
+    if way is not None:
+        return [_written(turn, say, person, way, channels)]
+    if say.edits is not None or say.text is None:
+        return []
+    text = say.text.render(Reader(person.language, person.you))
+    notices = await reach.by_mouth(turn.session, channels, turn.now, person, text, say.kind, say.about)
+    return [_Written(Say(one.delivery.person_id, None), one.delivery, one.reader, one.can) for one in notices]
 
 
 async def _way(turn: Turn, say: Say, channels: Channels) -> Way | None:

@@ -17,7 +17,6 @@ from storage.person import Address
 from storage.session import Session
 from storage.turnstile import close
 
-OUTCOME = ("fate", "tries", "not_before", "claimed_until", "sent_at", "message_id", "problem")
 LOST = (Fate.UNREACHABLE, Fate.FAILED)
 
 
@@ -25,7 +24,7 @@ LOST = (Fate.UNREACHABLE, Fate.FAILED)
 class Outcome:
     address: str
     urgency: int
-    values: dict[str, Any]
+    values: dict[str, Any]  # what changes, and at the end the delivery's number
 
 
 class Outcomes:
@@ -41,10 +40,8 @@ class Outcomes:
         return bool(self.waiting)
 
     def add(self, delivery: Delivery, values: dict[str, Any]) -> None:
-        number, row = delivery.id or 0, delivery.__dict__
-        kept = {name: row[name] for name in OUTCOME}
-        kept.update(values, key_id=number)
-        self.waiting[number] = Outcome(delivery.address, delivery.urgency, kept)
+        number = delivery.id or 0
+        self.waiting[number] = Outcome(delivery.address, delivery.urgency, {**values, "key_id": number})
 
     def numbers(self) -> list[int]:
         """The deliveries whose outcome is still to be written."""
@@ -61,7 +58,8 @@ class Outcomes:
     def move(self, ends: Mapping[str, datetime], moved: timedelta) -> None:
         """The clock was set: who was to wait until one of these times waits as long as before."""
         for outcome in self.waiting.values():
-            if outcome.values["not_before"] == ends.get(outcome.address):
+            until = outcome.values.get("not_before")
+            if until is not None and until == ends.get(outcome.address):
                 outcome.values["not_before"] += moved
 
     async def write(self) -> bool:
@@ -80,7 +78,8 @@ class Outcomes:
     async def _write(self, batch: list[Outcome]) -> bool:
         lost = [one for one in batch if one.values["fate"] in LOST]
         async with self.database.transaction() as session:
-            await session.update_many(Delivery, OUTCOME, [outcome.values for outcome in batch])
+            for names, rows in _alike(batch).items():
+                await session.update_many(Delivery, names, rows)
             for channel, until in self.closing.items():
                 await close(session, channel, until)
             for address in {one.address for one in lost if one.values["fate"] == Fate.UNREACHABLE}:
@@ -92,3 +91,12 @@ class Outcomes:
     async def _another_way(self, session: Session, number: int) -> bool:
         failed = await session.get(Delivery, number)
         return failed is not None and bool(await elsewhere(session, self.channels(), self.now(), failed))
+
+
+def _alike(batch: list[Outcome]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    """The values of those of which the same columns change, by these columns' names: nearly all were sent."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for outcome in batch:
+        *names, _key = outcome.values
+        alike.setdefault(tuple(names), []).append(outcome.values)
+    return alike

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot import offers
 from bot.channels import Can, Channel
@@ -22,8 +22,7 @@ log = logging.getLogger("bot.reach")
 Channels = Mapping[str, Channel]
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(NamedTuple):
     """`outside` the channel's window only an approved template arrives."""
 
     address: str

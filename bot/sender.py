@@ -52,7 +52,7 @@ class Sender:
         self.news = asyncio.Event()  # something is queued that may be due
         self.leaving = False  # nothing more is taken
         self.looking = asyncio.Lock()
-        self.spacing, self.voice = Spacing(), Voice(files, self._name_of, url_of)
+        self.spacing, self.voice = Spacing(), Voice(files, self.names, self._name_of, url_of)
 
     def post(self, deliveries: Iterable[Delivery]) -> None:
         """Sends deliveries that are committed: those that this process claimed at once, the others when they are due."""
@@ -67,9 +67,10 @@ class Sender:
     def _into_lane(self, delivery: Delivery) -> None:
         lane = self.lanes.get(delivery.address)
         if lane is None:
-            self.lanes[delivery.address] = lane = deque()
+            self.lanes[delivery.address] = lane = deque((delivery,))
             self.lane_tasks.add(self._start(self._run_lane(delivery.address, lane)))
-        lane.insert(_place(lane, delivery), delivery)
+        else:
+            lane.insert(_place(lane, delivery), delivery)
         self.held[delivery.id or 0] = delivery
 
     def _in_hand(self) -> list[int]:
@@ -189,10 +190,10 @@ class Sender:
 
     def _early(self, delivery: Delivery) -> float:
         """The seconds to wait before it: nobody is told one thing after another faster than they could read it."""
-        channel = self.channels.get(delivery.channel)
-        if delivery.urgency == Urgency.REPLY or channel is None:
+        if delivery.urgency == Urgency.REPLY:
             return 0
-        return self.spacing.wait(delivery.address, channel.can.seconds_between)
+        channel = self.channels.get(delivery.channel)
+        return self.spacing.wait(delivery.address, channel.can.seconds_between) if channel else 0
 
     async def _send(self, delivery: Delivery) -> bool:
         """False where the address must be left alone for a while."""
@@ -216,8 +217,6 @@ class Sender:
         return True
 
     async def _name_of(self, delivery_id: int) -> str | None:
-        if known := self.names.by_delivery.get(delivery_id):
-            return known
         async with self.database.transaction() as session:
             original = await session.get(Delivery, delivery_id)
             return original.message_id if original else None

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bot.channels import Attachment, Buttons, Channel, Edit, NotThere, Outgoing
-from bot.channels.cutting import units
+from bot.channels.cutting import fits
 from bot.offers import offering
 from storage.delivery import Delivery
 from storage.files import DOCUMENTS, FileStore
@@ -19,8 +20,8 @@ class Names:
     """What the platforms call the messages of the last moments: a look at the database less for most turns."""
 
     def __init__(self) -> None:
-        self.by_delivery: dict[int, str] = {}
-        self.by_message: dict[tuple[str, str], int] = {}
+        self.by_delivery: OrderedDict[int, str] = OrderedDict()
+        self.by_message: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def remember(self, delivery: Delivery, name: str) -> None:
         _keep(self.by_delivery, delivery.id or 0, name)
@@ -30,12 +31,17 @@ class Names:
 
 
 class Voice:
-    """`name_of` gives what the platform calls the message of a delivery, `url_of` where a platform may fetch a file."""
+    """`name_of` looks up what the platform calls the message of a delivery, where `names` does not know it; `url_of` gives
+    where a platform may fetch a file."""
 
     def __init__(
-        self, files: FileStore, name_of: Callable[[int], Awaitable[str | None]], url_of: Callable[[str], str | None]
+        self,
+        files: FileStore,
+        names: Names,
+        name_of: Callable[[int], Awaitable[str | None]],
+        url_of: Callable[[str], str | None],
     ) -> None:
-        self.files, self.name_of, self.url_of = files, name_of, url_of
+        self.files, self.names, self.name_of, self.url_of = files, names, name_of, url_of
 
     async def say(self, channel: Channel, delivery: Delivery) -> str | None:
         """The platform's name for the message; None where there was nothing to say any more. Raises SendError."""
@@ -47,7 +53,7 @@ class Voice:
             whole = f"{delivery.settled}\n\n{text}"
             if not can.edits:
                 text = whole
-            elif delivery.in_place and can.in_place and units(whole) <= can.text_limit:
+            elif delivery.in_place and can.in_place and fits(whole, can.text_limit):
                 if name := await self._change(channel, delivery.settles, chat, whole, buttons):
                     return name
             else:
@@ -67,7 +73,7 @@ class Voice:
         return Attachment(kind, path.read_bytes(), name, shown, sha256, self.url_of(sha256))
 
     async def _change(self, channel: Channel, changed: int, chat: str, text: str | None, buttons: Buttons) -> str | None:
-        name = await self.name_of(changed)
+        name = self.names.by_delivery.get(changed) or await self.name_of(changed)
         if name is None or not channel.can.edits:
             return None
         try:
@@ -78,9 +84,9 @@ class Voice:
         return name
 
 
-def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
     """The oldest goes where there are too many."""
-    kept.pop(key, None)
     kept[key] = value
+    kept.move_to_end(key)
     if len(kept) > REMEMBERED:
-        del kept[next(iter(kept))]
+        kept.popitem(last=False)

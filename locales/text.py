@@ -45,23 +45,27 @@ class Text:
         pieces = _pieces(self.message, reader.language)
         if len(pieces) == 1:
             return pieces[0]
-        filled = list(pieces)
+        filled, values = list(pieces), self.values
         for at in range(1, len(pieces), 2):
-            filled[at] = self._value(pieces[at], reader)
+            name = pieces[at]
+            filled[at] = _words(values[name], reader) if name in values else self._otherwise(name, reader)
         return "".join(filled)
 
-    def _value(self, name: str, reader: Reader) -> str:
-        if name in self.values:
-            return _words(self.values[name], reader)
+    def _otherwise(self, name: str, reader: Reader) -> str:
         if name in ("you", "You"):
-            you = translate(reader.you, reader.language)
-            return you[:1].upper() + you[1:] if name == "You" else you
+            return _address(name, reader)
         raise KeyError(f"no value for {{{name}}} in {self.message!r}")
 
 
 @lru_cache(10_000)
 def _pieces(message: str, language: str) -> tuple[str, ...]:
     return tuple(_PLACEHOLDER.split(translate(message, language)))
+
+
+@lru_cache(1_000)
+def _address(name: str, reader: Reader) -> str:
+    you = translate(reader.you, reader.language)
+    return you[:1].upper() + you[1:] if name == "You" else you
 
 
 @dataclass(slots=True)
@@ -85,7 +89,7 @@ class Joined:
     between: str
 
     def render(self, reader: Reader) -> str:
-        return self.between.join(part.render(reader) for part in self.parts)
+        return self.between.join([part.render(reader) for part in self.parts])
 
 
 @dataclass(slots=True)
@@ -113,6 +117,11 @@ def join(parts: Iterable[Words | None], between: str = "\n") -> Joined:
 
 
 def _words(value: Any, reader: Reader) -> str:
+    # Most are; and to look for what is not there costs the most.
+    if type(value) is str:
+        return value
+    if type(value) is int:
+        return str(value)
     if hasattr(value, "render"):
         return str(value.render(reader))
     if isinstance(value, datetime):

@@ -174,6 +174,29 @@ async def test_who_is_gone_is_noted_and_nobody_waits(office: Office) -> None:
         assert address and address.unreachable_since == NOW
 
 
+async def test_outcomes_of_every_kind_are_noted_together(office: Office) -> None:
+    """Each changes its own columns; what it says nothing of stays as it was."""
+    office.platform.troubles["An"] += [SendError("never"), TryAgain("429", 3)]
+    office.sender.post(await office.write("An", "một", "hai", "ba") + await office.write("Bình", "một", "hai"))
+    await office.sender.drain()
+    async with office.database.transaction() as session:
+        rows = list((await session.exec(select(Delivery).order_by(col(Delivery.id)))).all())
+    later = NOW + timedelta(seconds=3)
+    assert [(row.fate, row.tries, row.not_before, row.claimed_until is None, row.problem) for row in rows] == [
+        (Fate.FAILED, 0, NOW, False, "never"),
+        (Fate.QUEUED, 1, later, True, "429"),
+        (Fate.QUEUED, 0, later, True, None),
+        (Fate.SENT, 0, NOW, False, None),
+        (Fate.SENT, 0, NOW, False, None),
+    ]
+    assert [(row.sent_at, row.message_id) for row in rows[2:]] == [(None, None), (NOW, f"m{rows[3].id}"), (NOW, f"m{rows[4].id}")]
+    await office.later(4)
+    assert await office.fates("An") == [Fate.FAILED, Fate.SENT, Fate.SENT]
+    async with office.database.transaction() as session:
+        again = await session.get(Delivery, rows[1].id)
+        assert again and (again.tries, again.problem, again.sent_at) == (1, "429", office.now)
+
+
 async def test_what_never_arrives_does_not_hold_up_the_rest(office: Office) -> None:
     office.platform.troubles["An"] += [TryAgain("500", 1)] * 100
     office.sender.post(await office.write("An", "một", "hai"))

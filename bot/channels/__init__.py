@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aiohttp import web
 
@@ -61,8 +61,7 @@ class Attachment:
     url: str | None = None
 
 
-@dataclass(frozen=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One message for one chat, in that reader's words."""
 
     chat: str  # the address without the channel's name
@@ -75,8 +74,7 @@ class Outgoing:
     wants_name: bool = False  # the reader's own, which the channel may let them share
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(NamedTuple):
     """A change of a message that was sent: None keeps its text."""
 
     chat: str

@@ -16,10 +16,16 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def fits(text: str, limit: int) -> bool:
+    """Whether the text has at most `limit` UTF-16 units."""
+    # No character takes more than two: most texts need no counting.
+    return len(text) * 2 <= limit or units(text) <= limit
+
+
 def cut(text: str, limit: int) -> list[str]:
     """The text in parts of at most `limit` UTF-16 units; at least one part, none of them blank unless the text is."""
     parts = []
-    while units(text) > limit:
+    while not fits(text, limit):
         window = _within(text, limit)
         end, start = _best_break(text, window)
         parts.append(text[:end].rstrip())
@@ -31,7 +37,7 @@ def cut(text: str, limit: int) -> list[str]:
 def pieces(message: Outgoing, text_limit: int, caption_limit: int) -> list[Piece]:
     """What must be sent one after the other; a short text goes below the picture."""
     file = message.attachment
-    if file and units(message.text) <= caption_limit:
+    if file and fits(message.text, caption_limit):
         return [(file, message.text)]
     parts: list[Piece] = [(None, part) for part in cut(message.text, text_limit)]
     return [(file, ""), *parts] if file else parts

@@ -44,12 +44,11 @@ class Poster:
 
         Raises aiohttp.ClientError or TimeoutError where none came in time, BrokeOff where it stopped in the middle.
         """
-        connection = self._open_one() or await self.connector.connect(self.to, [], self.timeout)
+        connection = self._open_one() or await self._open()
         line = connection.protocol
         assert line is not None and line.transport is not None
         self._watch(line)
         try:
-            line.set_response_params(read_until_eof=True, auto_decompress=False)
             line.transport.write(f"POST {path}{self.head}{len(body)}\r\n\r\n".encode() + body)
             answer, content = await line.read()
             while answer.code <= ANNOUNCED:
@@ -65,6 +64,13 @@ class Poster:
         self._keep(connection, line)
         return answer.code, received
 
+    async def _open(self) -> Connection:
+        """A new connection; it reads one answer after another by the same parser."""
+        connection = await self.connector.connect(self.to, [], self.timeout)
+        assert connection.protocol is not None
+        connection.protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+        return connection
+
     def _open_one(self) -> Connection | None:
         """The connection used last that is still good."""
         self._leave_old()
@@ -77,7 +83,6 @@ class Poster:
         return None
 
     def _keep(self, connection: Connection, line: ResponseHandler) -> None:
-        self._leave_old()
         if line.should_close:
             connection.close()
         else:
@@ -85,7 +90,8 @@ class Poster:
 
     def _leave_old(self) -> None:
         """What was not used for a while the other side may be about to close, or something between us has forgotten."""
-        while self.idle and self.idle[0][1] < self.loop.time() - KEPT_SECONDS:
+        since = self.loop.time() - KEPT_SECONDS
+        while self.idle and self.idle[0][1] < since:
             self.idle.popleft()[0].close()
 
     def close(self) -> None:

@@ -21,6 +21,8 @@ from bot.channels.posting import BrokeOff, Poster, whole
 log = logging.getLogger("bot.telegram")
 PATIENCE = 10  # seconds for a connection
 CONNECTIONS = 256
+# Plain numbers: an enum's member is looked up by a function of Python's.
+OK, TOO_FAST = HTTPStatus.OK.value, HTTPStatus.TOO_MANY_REQUESTS.value
 NOT_ACCEPTED = "TELEGRAM_BOT_TOKEN: Telegram does not accept this token"
 _MESSAGE = re.compile(rb'\{\s*"ok"\s*:\s*true\s*,\s*"result"\s*:\s*\{\s*"message_id"\s*:\s*(\d+)\s*,')
 
@@ -54,6 +56,10 @@ class Request(BaseRequest):
         return self.seconds
 
     async def initialize(self) -> None:
+        self.open()
+
+    def open(self) -> None:
+        """What is open already stays so."""
         if self.http is None:
             # Each has connections of its own: files wait for nobody's answer.
             connector, self.lines = (aiohttp.TCPConnector(limit=CONNECTIONS, ttl_dns_cache=300) for _each in range(2))
@@ -70,27 +76,21 @@ class Request(BaseRequest):
 
     async def call(self, url: str, body: bytes) -> Any:
         """What a method gives for these values as JSON. Raises like the driver, which makes an error of a no."""
-        code, payload = await self.do_request(url, "POST", body)
-        if code == HTTPStatus.OK:
+        try:
+            code, payload = await self.poster.post(url[len(self.origin) :], body)
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise _unanswered(error) from error
+        if code == OK:
             return self.parse_json_payload(payload)["result"]
         return await _Answered(code, payload).post(url)
 
     async def do_request(self, url: str, method: str, request_data: Any = None, **timeouts: Any) -> tuple[int, bytes]:
         """Raises TimedOut, NetworkError, CutOff, or how long Telegram asks to wait."""
         try:
-            if isinstance(request_data, bytes):
-                code, payload = await self.poster.post(url[len(self.origin) :], request_data)
-            else:
-                code, payload = await self._request(url, method, request_data, timeouts.get("read_timeout"))
-        except TimeoutError as error:
-            raise TimedOut from error
-        except BrokeOff as half:
-            raise (CutOff(half.part) if half.status == HTTPStatus.OK else NetworkError("BrokeOff")) from half
-        except aiohttp.ClientError as error:
-            raise NetworkError(type(error).__name__) from error
-        if code == HTTPStatus.TOO_MANY_REQUESTS:
-            raise Slower(_seconds(payload))
-        return code, payload
+            code, payload = await self._request(url, method, request_data, timeouts.get("read_timeout"))
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise _unanswered(error) from error
+        return _unless_too_fast(code, payload)
 
     async def _request(self, url: str, method: str, data: RequestData | None, longer: Any) -> tuple[int, bytes]:
         """What is not plain JSON: files, and long waits for updates."""
@@ -116,7 +116,7 @@ class _Answered(Request):
         self.answer = code, payload
 
     async def do_request(self, url: str, method: str, request_data: Any = None, **timeouts: Any) -> tuple[int, bytes]:
-        return self.answer
+        return _unless_too_fast(*self.answer)
 
 
 def _form(data: RequestData | None) -> dict[str, Any]:
@@ -127,6 +127,24 @@ def _form(data: RequestData | None) -> dict[str, Any]:
     for name, (file_name, content, media_type) in (data.multipart_data if data else {}).items():
         form.add_field(name, content, filename=file_name, content_type=media_type)
     return {"data": form} if data else {}
+
+
+def _unanswered(error: Exception) -> TelegramError:
+    """What the driver calls it where there is no answer, or half of one."""
+    match error:
+        # aiohttp's own are both.
+        case TimeoutError():
+            return TimedOut()
+        case BrokeOff():
+            return CutOff(error.part) if error.status == OK else NetworkError("BrokeOff")
+    return NetworkError(type(error).__name__)
+
+
+def _unless_too_fast(code: int, payload: bytes) -> tuple[int, bytes]:
+    """The answer. Raises Slower."""
+    if code == TOO_FAST:
+        raise Slower(_seconds(payload))
+    return code, payload
 
 
 def _seconds(payload: bytes) -> float:

@@ -115,7 +115,7 @@ class ZaloBot:
 
     async def send(self, message: Outgoing) -> str:
         # The platform counts what it shows: signs put together from several are one.
-        message = dataclasses.replace(message, text=unicodedata.normalize("NFC", message.text))
+        message = message._replace(text=unicodedata.normalize("NFC", message.text))
         parts = pieces(_shown(message), self.can.text_limit, self.can.text_limit)
         self.speaking += 1
         try:
@@ -248,4 +248,4 @@ def _shown(message: Outgoing) -> Outgoing:
     if file is None or (file.kind == "photo" and file.url):
         return message
     text = "\n".join(part for part in (message.text, f"{file.name}: {file.url}" if file.url else file.name) if part)
-    return dataclasses.replace(message, text=text, attachment=None)
+    return message._replace(text=text, attachment=None)

@@ -130,7 +130,7 @@ class ZaloOa:
         await self._close_if_idle()
 
     async def send(self, message: Outgoing) -> str:
-        message = dataclasses.replace(message, text=unicodedata.normalize("NFC", message.text))
+        message = message._replace(text=unicodedata.normalize("NFC", message.text))
         self.speaking += 1
         try:
             if message.outside:

@@ -89,6 +89,26 @@ async def test_an_answer_is_put_together(parts: list[bytes]) -> None:
         assert await poster.post("/x", b"{}") == (200, b"abcde")
 
 
+async def test_answers_of_every_kind_are_read_from_one_connection() -> None:
+    chunked = [b"HTTP/1.1 200 OK\r\nServer: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", b"0\r\nLast: x\r\n\r\n"]
+    refused = [b"HTTP/1.1 429 Too Many Requests\r\nContent-Le", b"ngth: 3\r\n\r\nabc"]
+    empty = [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]
+    announced = [b"HTTP/1.1 100 Continue\r\n\r\n", YES]
+    kinds = {(200, b"ab"): chunked, (429, b"abc"): refused, (200, b""): empty, (200, b"{}"): announced}
+    async with posting(*kinds.values(), *kinds.values()) as (poster, host):
+        assert [await poster.post("/x", b"{}") for _each in range(8)] == [*kinds, *kinds]
+        assert host.connections == 1
+
+
+async def test_a_connection_that_ends_between_two_answers() -> None:
+    async with posting([YES], [CUT], [YES]) as (poster, host):
+        await poster.post("/x", b"{}")
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await poster.post("/x", b"{}")
+        assert await poster.post("/x", b"{}") == (200, b"{}")
+        assert host.connections == 2
+
+
 async def test_a_connection_that_the_host_closed_is_not_used_again() -> None:
     closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
     async with posting([closing], [YES]) as (poster, host):
