@@ -35,6 +35,10 @@ class Urgency:
     BROADCAST = 2  # to many at once
 
 
+# A broadcast that was not refused holds nobody up: a hundred thousand of them, at as many addresses, are not looked through.
+HOLDS_UP = f"urgency < {Urgency.BROADCAST} OR tries > 0"
+
+
 def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """Of these rows only: a million that were sent long ago cost the next one nothing."""
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
@@ -43,7 +47,7 @@ def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
 class Delivery(Row, table=True):
     __table_args__ = (
         _index("ix_delivery_due", "channel", "urgency", "not_before", "id", where="fate = 'queued'"),
-        _index("ix_delivery_waiting", "address", "id", where="fate = 'queued'"),
+        _index("ix_delivery_waiting", "address", "not_before", where=f"fate = 'queued' AND ({HOLDS_UP})"),
         _index("ix_delivery_claimed", "claimed_until", where="fate = 'claimed'"),
         _index("ix_delivery_message", "address", "message_id", where="message_id IS NOT NULL"),
         _index("ix_delivery_about", "about", "round", where="about IS NOT NULL"),
@@ -116,11 +120,16 @@ def _nth_latest(address, count):
     return select(Delivery.id).where(Delivery.address == address).order_by(col(Delivery.id).desc()).offset(count).limit(1)
 
 
+def _holds_up(rows: Any) -> Any:
+    """`HOLDS_UP`, in its own words, so that its index is used."""
+    return (rows.urgency < literal_column(str(Urgency.BROADCAST))) | (rows.tries > literal_column("0"))
+
+
 def _may_go(channel: Any, urgency: Any, now: Any) -> Any:
     other = aliased(Delivery)
     # What must wait holds up what was said after it; where the platform asked us to wait, all else to the same person.
     ahead = (col(other.id) < Delivery.id) & (other.urgency == Delivery.urgency)
-    same = (other.address == Delivery.address, _is(other, Fate.QUEUED), other.not_before > now)
+    same = (other.address == Delivery.address, _is(other, Fate.QUEUED), _holds_up(other), other.not_before > now)
     waits = exists().where(*same, ahead | (other.tries > 0))
     due = (Delivery.channel == channel, Delivery.urgency == urgency, _is(Delivery, Fate.QUEUED), Delivery.not_before <= now)
     return select(Delivery).where(*due, ~waits).with_for_update(skip_locked=True)
@@ -215,8 +224,9 @@ async def extend_claims(session: Session, ids: list[int], until: datetime) -> No
 
 
 async def waiting(session: Session, addresses: set[str]) -> set[str]:
-    """Those of the addresses for which something is queued."""
-    query = select(Delivery.address).where(_is(Delivery, Fate.QUEUED), col(Delivery.address).in_(addresses)).distinct()
+    """Those of the addresses for which something is queued that holds up what comes after it."""
+    queued = (_is(Delivery, Fate.QUEUED), _holds_up(Delivery))
+    query = select(Delivery.address).where(*queued, col(Delivery.address).in_(addresses)).distinct()
     return set((await session.exec(query)).all())
 
 

@@ -267,6 +267,22 @@ async def test_a_platform_that_complains_of_the_pace_is_left_alone(office: Offic
     assert (office.platform.arrived["An"], office.platform.arrived["Bình"]) == (["một"], ["câu tiếp theo", "một"])
 
 
+@pytest.mark.parametrize("behind", [Urgency.REPLY, Urgency.NOTICE, Urgency.BROADCAST])
+@pytest.mark.parametrize("refused", [Urgency.NOTICE, Urgency.BROADCAST])
+async def test_whoever_is_to_be_left_alone_is_told_nothing_else(office: Office, refused: Urgency, behind: Urgency) -> None:
+    """Also by a process that was not told so."""
+    office.platform.troubles["An"].append(TryAgain("429", 60))
+    await office.queue("An", "một", urgency=refused)
+    await office.later(1)
+    await office.queue("An", "hai", urgency=behind)
+    office.sender = office.another()
+    await office.later(30)
+    assert not office.platform.arrived["An"]
+    await office.later(60)
+    await office.later(0)
+    assert sorted(office.platform.arrived["An"]) == ["hai", "một"]
+
+
 async def test_nobody_is_told_two_things_at_once(office: Office) -> None:
     office.platform.can = Can(text_limit=4096, seconds_between=0.3)
     await office.queue("An", "một", "hai")

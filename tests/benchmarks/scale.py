@@ -111,18 +111,18 @@ async def memory_and_stalls(arena: Arena, path: str, people: int) -> tuple[float
 
 
 async def claims_ratio(arena: Arena, kind: str, rows: int) -> float:
-    """How much longer the next hundred take where so many wait, than where a thousand do."""
-    seconds = []
-    for count in (1_000, rows):
-        database = Database(await arena.database(kind))
-        await _fill_outbox(database, count)
-        seconds.append(statistics.median([await _claim_hundred(database) for _ in range(9)]))
-        await database.close()
-    return seconds[1] / seconds[0]
+    """How much longer the next hundred take where so many wait, than where a thousand do: in turn, so that noise hits both."""
+    few, many = [await _outbox(arena, kind, count) for count in (1_000, rows)]
+    seconds = [(await _claim_hundred(many), await _claim_hundred(few)) for _ in range(9)]
+    await few.close()
+    await many.close()
+    of_many, of_few = zip(*seconds, strict=True)
+    return statistics.median(of_many) / statistics.median(of_few)
 
 
-async def _fill_outbox(database: Database, count: int) -> None:
-    now = datetime.now(UTC) - timedelta(seconds=60)
+async def _outbox(arena: Arena, kind: str, count: int) -> Database:
+    """A database in whose outbox so many wait."""
+    database, now = Database(await arena.database(kind)), datetime.now(UTC) - timedelta(seconds=60)
     async with database.transaction() as session:
         person = (await newcomer(session, "telegram:1", now)).person
         await session.flush()
@@ -132,6 +132,7 @@ async def _fill_outbox(database: Database, count: int) -> None:
         values = f"'telegram:' || i, 'telegram', 2, {person.id}, 'nhắc', '[]', 'queued', 0, {moment}, {moment}, false"
         await session.connection.execute(f"INSERT INTO delivery ({columns}) {numbers} SELECT {values} FROM n", ())
         await session.connection.execute("ANALYZE delivery", ())
+    return database
 
 
 async def _claim_hundred(database: Database) -> float:
