@@ -1,4 +1,4 @@
-"""Turns of many people in one transaction of PostgreSQL's: one look for all of them, one write, one commit.
+"""Turns of many people in one transaction: one look for all of them, one write, one commit.
 
 Only what every tap does can be done so: a look, perhaps more reads, and what is written at the end. Whoever needs more, or
 meets somebody else in the group, is `Apart`: that turn is done again in a transaction of its own.
@@ -12,16 +12,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from storage.many import NUMBERS, key_of, lists, look_for_many, sequence_of
+from storage.many import key_of, order_of
 from storage.session import Conflict, Connection, DatabaseAway, StatementFailed, Write
-from storage.statements import Asked, Compiled
+from storage.statements import Asked, Compiled, Query
 
 log = logging.getLogger("storage.groups")
 MOST = 64  # turns in a group
-SIDE_BY_SIDE = 2  # groups: while one is on its way to the server, the other is worked on
 MANY = 8  # turns that wait are worth a second group
 SECONDS = 4.0  # for which a group waits for its slowest turn
-HOLDING = (" FOR NO KEY UPDATE", " FOR UPDATE")
 
 
 class Apart(Conflict):
@@ -35,21 +33,27 @@ class NeedsMore(Apart):
 class Line(Protocol):
     """A connection with a transaction open on it."""
 
+    async def look_for_all(self, query: Query, asked: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any] | None]:
+        """The row that each finds; None where nobody else is to be waited for, or it is not there."""
+
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Any]: ...
+
+    async def numbers(self, table: str, count: int) -> Sequence[int] | None: ...
 
     async def write_kinds(self, kinds: dict[Compiled, list[Sequence[Any]]]) -> None: ...
 
 
 class Groups:
-    """Puts together who begins while others are being written. `begin` opens a transaction."""
+    """Puts together who begins while others are being written. `begin` opens a transaction; so many may be open at once."""
 
-    def __init__(self, begin: Callable[[], AbstractAsyncContextManager[Line]]) -> None:
-        self.begin, self.waiting, self.running = begin, deque[Member](), 0
+    def __init__(self, begin: Callable[[], AbstractAsyncContextManager[Line]], side_by_side: int = 1) -> None:
+        self.begin, self.side_by_side = begin, side_by_side
+        self.waiting, self.running = deque[Member](), 0
         self.tasks = set[asyncio.Task[None]]()
 
     def enter(self, member: "Member") -> None:
         self.waiting.append(member)
-        if not self.running or (len(self.waiting) >= MANY and self.running < SIDE_BY_SIDE):
+        if not self.running or (len(self.waiting) >= MANY and self.running < self.side_by_side):
             self.running += 1
             task = asyncio.create_task(self._run())
             self.tasks.add(task)
@@ -105,17 +109,12 @@ class Group:
         kinds: dict[Any, list[Member]] = {}
         for member in self.members:
             kinds.setdefault(member.asked.query, []).append(member)
+        assert self.line
         async with self.reading:
             for query, askers in kinds.items():
-                made, missing = look_for_many(query), set(askers)
-                given = lists([asker.asked.values for asker in askers])
-                assert self.line
-                for row in await self.line.fetch(made.sql, made.values(given)):
-                    asker = askers[row[-1] - 1]
-                    missing.discard(asker)
-                    asker.tell(row[:-1])
-                for asker in missing:
-                    asker.tell(None)
+                rows = await self.line.look_for_all(query, [asker.asked.values for asker in askers])
+                for asker, row in zip(askers, rows, strict=True):
+                    asker.tell(row)
 
     def _kinds(self) -> dict[Compiled, list[Sequence[Any]]]:
         """The same statement once, for the rows of all."""
@@ -128,16 +127,22 @@ class Group:
                     raise Apart("two change one row")
                 changed.add(row)
             kinds.setdefault(made, []).append(values)
-        return kinds
+        return {made: kinds[made] for made in sorted(kinds, key=order_of)}
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Any]:
-        """A member's own read. Raises NeedsMore where rows are to be held."""
-        if any(words in sql for words in HOLDING):
-            raise NeedsMore("a row is to be held")
+        """A member's own read."""
         async with self.reading:
-            if self.problem or self.line is None:
-                raise self.problem or Apart("over")
-            return await self.line.fetch(sql, values)
+            return await self._line().fetch(sql, values)
+
+    async def numbers(self, table: str, count: int) -> Sequence[int] | None:
+        """Numbers that nobody else gets."""
+        async with self.reading:
+            return await self._line().numbers(table, count)
+
+    def _line(self) -> Line:
+        if self.problem or self.line is None:
+            raise self.problem or Apart("over")
+        return self.line
 
     def hold(self, rows: Sequence[Any]) -> None:
         """Raises Apart where another member has one of them."""
@@ -202,14 +207,17 @@ class Member(Connection):
     def hold(self, *rows: Any) -> None:
         self._group().hold(rows)
 
+    def hold_more(self) -> None:
+        raise NeedsMore("a row is to be held")
+
     def begin_again(self) -> None:
         raise Apart("changed meanwhile")
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await self._group().fetch(sql, values)
 
-    async def numbers(self, table: str, count: int) -> Sequence[int]:
-        return [number for (number,) in await self.fetch(NUMBERS, (sequence_of(table), count))]
+    async def numbers(self, table: str, count: int) -> Sequence[int] | None:
+        return await self._group().numbers(table, count)
 
     async def write(self, writes: Sequence[Write], last: bool = False) -> Sequence[Any]:
         if not last:

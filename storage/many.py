@@ -1,6 +1,6 @@
-"""PostgreSQL's statements for many rows at once: to the server a statement is ten times the work of a row, and to us too.
+"""Statements for many rows at once: to PostgreSQL a statement is ten times the work of a row, and to us too.
 
-Their parameters are lists, one for each parameter of the statement for a single row.
+The parameters of its own are lists, one for each parameter of the statement for a single row.
 """
 
 from collections.abc import Sequence
@@ -71,6 +71,18 @@ def write_for_many(made: Compiled, before: int = 0) -> str | None:
 def key_of(made: Compiled) -> int | None:
     """Where the parameters by which a row is found begin; None of an insertion."""
     return next((at for at, name in enumerate(made.names) if name.startswith(_KEY)), None)
+
+
+@cache
+def order_of(made: Compiled) -> tuple[bool, int, str]:
+    """What is pointed to is there before what points to it; the same kinds always come in the same order."""
+    (name,) = made.tables
+    return key_of(made) is not None, _tables().index(name), made.sql
+
+
+@cache
+def _tables() -> list[str]:
+    return [table.name for table in SQLModel.metadata.sorted_tables]
 
 
 @cache

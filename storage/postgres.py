@@ -14,14 +14,15 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.groups import Groups, Member
-from storage.many import NUMBERS, lists, sequence_of, write_for_many, write_together
+from storage.many import NUMBERS, lists, look_for_many, sequence_of, write_for_many, write_together
 from storage.session import Conflict, Connection, DatabaseAway, StatementFailed, Write
-from storage.statements import Compiled
+from storage.statements import Compiled, Query
 
 CONNECTIONS = 10
 LOOK_SECONDS = 1.0
 PATIENCE = 4.0  # seconds for a connection: an operator who mistyped an address is told soon
 CLOSE_SECONDS = 1
+GROUPS = 2  # while one is on its way to the server, the other is worked on
 STATEMENTS = 500  # kept prepared on each connection
 MOST_PARTS = 12  # of one statement: more than a turn writes, and few enough to have been prepared before
 # Every statement of a turn finds its rows by their keys: there is nothing to plan anew for each of them, and what is the best
@@ -49,7 +50,7 @@ class Postgres:
     def __init__(self, url: str) -> None:
         self.dialect: Dialect = dialect()
         self.url, self._pool, self._opening = url, None, asyncio.Lock()
-        self.groups = Groups(partial(Held, self))
+        self.groups = Groups(partial(Held, self), GROUPS)
 
     def transaction(self, together: bool = False) -> "Held | Member":
         """A connection of the pool for one transaction; or a share in one, where nobody else is waited for."""
@@ -207,9 +208,15 @@ class PostgresConnection(Connection):
         sql = write_for_many(made)
         await (self.execute_many(made.sql, rows) if sql is None else self.execute(sql, lists(rows)))
 
+    async def look_for_all(self, query: Query, asked: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any] | None]:
+        """What others hold is not waited for."""
+        made = look_for_many(query)
+        found = {row[-1]: row[:-1] for row in await self.fetch(made.sql, made.values(lists(asked)))}
+        return [found.get(place) for place in range(1, len(asked) + 1)]
+
     async def write_kinds(self, kinds: dict[Compiled, list[Sequence[Any]]]) -> None:
         """All of these rows, in few statements."""
-        many = sorted((made for made in kinds if write_for_many(made)), key=lambda made: made.sql)
+        many = [made for made in kinds if write_for_many(made)]
         for begun in range(0, len(many), MOST_PARTS):
             some = tuple(many[begun : begun + MOST_PARTS])
             await self.execute(write_together(some), [values for made in some for values in lists(kinds[made])])

@@ -45,6 +45,9 @@ class Connection(Protocol):
     async def execute(self, sql: str, values: Sequence[Any]) -> int:
         """How many rows were changed."""
 
+    def hold_more(self) -> None:
+        """Is told that more rows are to be held."""
+
     def begin_again(self) -> None:
         """Is told that what was read is to be read again."""
 
@@ -110,6 +113,8 @@ class Session:
             return known  # type: ignore[no-any-return]
         made = self.grammar.by_key(model, hold)
         await self._write_for(made.tables)
+        if hold:
+            self.connection.hold_more()
         rows = await self.connection.fetch(made.sql, key if isinstance(key, tuple) else (key,))
         if hold:
             self.locked.add((model, key))
@@ -166,6 +171,8 @@ class Session:
         self._rows, self._answers = {}, {}
 
     async def _run(self, made: Compiled, values: Sequence[Any]) -> Result[Any]:
+        if made.holds:
+            self.connection.hold_more()
         if made.read is not None:
             return self._found(made, await self.connection.fetch(made.sql, values))
         self._forget(made.tables)

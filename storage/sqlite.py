@@ -10,13 +10,16 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Dialect, Engine, StaticPool, create_engine, event
 from sqlalchemy.dialects.sqlite.pysqlite import dialect
 
+from storage.groups import Groups, Member
 from storage.session import Conflict, Connection, DatabaseAway, StatementFailed, Write
+from storage.statements import Compiled, Query
 
 log = logging.getLogger("storage.sqlite")
 BUSY_SECONDS, LOOK_SECONDS = 15, 0.05  # for how long a command of an operator may hold the file; how often we look
@@ -40,6 +43,7 @@ class Sqlite(Connection):
         self.path, self._connection, self._cursor, self.turn = path or ":memory:", None, None, asyncio.Lock()
         self.group: list[asyncio.Future[None]] | None = None  # who waits for the commit
         self.untidy, self.tidying = 0, None
+        self.groups, self.given = Groups(partial(Share, self)), dict[str, int]()
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -55,9 +59,9 @@ class Sqlite(Connection):
             self._connection, self._cursor = connection, connection.cursor()
         return self._connection
 
-    def transaction(self, together: bool = False) -> "Share":
+    def transaction(self, together: bool = False) -> "Share | Member":
         """One turn's share in a group of them."""
-        return Share(self)
+        return Member(self.groups) if together else Share(self)
 
     async def begin(self) -> list[asyncio.Future[None]]:
         """Opens a group: as long as each round of the loop brings more turns they share one commit, whoever waits for it.
@@ -133,6 +137,20 @@ class Sqlite(Connection):
     async def write(self, writes: Sequence[Write], last: bool = False) -> list[int | None]:
         return [self.run(made.sql, values).lastrowid for made, values in writes]
 
+    async def look_for_all(self, query: Query, asked: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any] | None]:
+        made = query.in_words_of(self.dialect)
+        return [self.run(made.sql, made.values(values)).fetchone() for values in asked]
+
+    async def numbers(self, table: str, count: int) -> Sequence[int]:
+        """Behind the last: nobody else writes while a turn lasts."""
+        last = self.given.get(table) or self.run(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]  # noqa: S608
+        self.given[table] = last + count
+        return range(last + 1, last + count + 1)
+
+    async def write_kinds(self, kinds: dict[Compiled, list[Sequence[Any]]]) -> None:
+        for made, rows in kinds.items():
+            self.run(made.sql, rows, self.connection.executemany)
+
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         self.run(sql, rows, self.connection.executemany)
 
@@ -197,6 +215,7 @@ class Share:
     async def __aenter__(self) -> Sqlite:
         # Waiting here in order is fair, waiting in SQLite is a lottery.
         await self.database.turn.acquire()
+        self.database.given.clear()
         try:
             self.group = await self.database.begin() if self.database.group is None else self.database.group
             self.database.run("SAVEPOINT one")

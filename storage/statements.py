@@ -39,6 +39,7 @@ class Compiled:
     read: Callable[[Known, Sequence[Any]], Any] | None  # what a row becomes; None where it gives no rows
     tables: frozenset[str]  # that it reads or changes
     objects: frozenset[str]  # of these the ones whose rows become objects
+    holds: bool  # whether it holds the rows that it reads
 
 
 class Asked(NamedTuple):
@@ -110,6 +111,7 @@ def compile_statement(
         reader(slots, _row_type(tuple(found["name"] or "" for found in statement.column_descriptions))) if slots else None,
         frozenset(_tables(statement)),
         frozenset(table_of(slot.model).name for slot in slots if slot.model is not None),
+        getattr(statement, "_for_update_arg", None) is not None,
     )
 
 
