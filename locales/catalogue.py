@@ -3,18 +3,18 @@
 from functools import cache
 from pathlib import Path
 
-from babel import Locale
 from babel.messages.pofile import read_po
 
 FOLDER = Path(__file__).parent
+OWN_NAME = "Tiếng Việt"  # of a language, in itself
 
 
 @cache
 def languages() -> dict[str, str]:
-    """Each language that the bot speaks, with its own name for itself."""
-    codes = ["vi", *sorted(path.stem for path in FOLDER.glob("*.po"))]
-    names = {code: Locale.parse(code).get_display_name(code) or code for code in codes}
-    return {code: name[:1].upper() + name[1:] for code, name in names.items()}
+    """Each language that the bot speaks, with its own name for itself; whoever serves reads them beforehand."""
+    # The catalogue knows the name: Babel's own list of all the world's names takes 4 MB.
+    others = sorted(path.stem for path in FOLDER.glob("*.po"))
+    return {"vi": OWN_NAME} | {code: catalogue(code).get(OWN_NAME, code) for code in others}
 
 
 @cache

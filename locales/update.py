@@ -8,6 +8,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po, write_po
 
+from locales.catalogue import OWN_NAME
+
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent
 FOLDERS = ("handlers", "bot")
@@ -21,6 +23,7 @@ def template() -> Catalog:
     found = extract_from_dir(ROOT, methods, options, keywords={"_": None}, directory_filter=_ours)
     for filename, line, message, comments, _context in found:
         catalog.add(message, locations=[(filename, line)], auto_comments=comments)
+    catalog.add(OWN_NAME, auto_comments=["The name of this language, in itself: English, Français"])
     return catalog
 
 

@@ -15,6 +15,7 @@ from bot.commands.officers import web_link
 from bot.settings import SettingProblem, Settings, read_settings
 from handlers.account.village import index_of_places
 from handlers.approval.invitation import PREFIX
+from locales.catalogue import languages
 from storage.assignment import Assignment, Invitation, invite
 from storage.database import Database
 from storage.place import Place
@@ -51,6 +52,7 @@ async def _serve(settings: Settings, roles: list[str]) -> None:
         async with database.transaction() as session:
             await index_of_places(session)
         compile_queries(database.grammar.dialect)
+        languages()
         _spare_the_collector()
         async with app.running(roles):
             _greet(settings, app, links)

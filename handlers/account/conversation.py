@@ -163,7 +163,7 @@ async def help_(turn: Turn) -> None:
 async def language(turn: Turn) -> None:
     turn.ask(
         _("Mời {you} chọn ngôn ngữ."),
-        *[button(Text(name), "account.speak", code) for code, name in languages().items()],
+        *[button(plain(name), "account.speak", code) for code, name in languages().items()],
     )
 
 
@@ -193,7 +193,7 @@ async def _association(turn: Turn) -> str:
 def _other_languages(turn: Turn) -> list[Button]:
     """A reader of another language finds the way out of Vietnamese on the first screen."""
     others = [(code, name) for code, name in languages().items() if code != turn.person.language]
-    return [button(Text(name), "account.speak", code) for code, name in others]
+    return [button(plain(name), "account.speak", code) for code, name in others]
 
 
 async def _drafts(turn: Turn) -> list[Button]:

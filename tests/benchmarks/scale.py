@@ -18,6 +18,7 @@ from tests.benchmarks.servers import SQLITE
 from tests.benchmarks.talks import AGREE, beginning, side_by_side
 from tests.benchmarks.world import Citizen, World
 
+FEW = 1_000
 FIRST = 10_000_000  # numbers of those who are stored, far from those who talk
 ANSWERS = json.dumps({f"C{number:02}": "b4" for number in range(1, 21)})
 AT = "2026-11-01 08:00:00.000000"
@@ -70,21 +71,21 @@ async def report(arena: Arena, families: int, people: int, seconds: float) -> li
         first = 1_000 + 4_000 * len(full_turns)  # others than those of the rounds before
         full_turns.append(await arena.measure(SQLITE, 0, seconds, database_url=f"sqlite:///{full}", first=first))
     ratio = statistics.median(a.cpu / b.cpu for a, b in zip(full_turns, empty_turns, strict=True))
-    before, after, stall = await memory_and_stalls(arena, full, people)
+    (start, soon, end), stall = await memory_and_stalls(arena, full, people)
     claims = [f"{await claims_ratio(arena, kind, families):.2f} ({kind})" for kind in ("sqlite", "postgres")]
     stuck = await impatient(arena, 200)
     return [
         f"\n## With {families:,} families stored, twenty answers each\n", "| measure | at least | aim | measured |", "|---|---|---|---|",
         f"| longest stall of the event loop, seen from outside by a look every 5 ms | 50 ms | 10 ms | {stall * 1000:.0f} ms |",
-        f"| memory of a process: at the start, and after {people:,} people have talked | +10 MB | flat | {before:.0f} → {after:.0f} MB |",
+        f"| memory of a process: at the start, after {FEW:,} people have talked, and after {people:,} | +10 MB | flat | {start:.0f} → {soon:.0f} → {end:.0f} MB |",
         f"| processor time of a turn, against the empty database | 1.5× | 1.1× | {ratio:.2f}× |",
         f"| outbox of {families:,} rows: claim of the next 100, against 1,000 rows | 1.5× | 1.1× | {', '.join(claims)} |",
         f"| citizens stuck of 200 who tap after 125–375 ms while the platform answers 300 ms late | 0 | 0 | {stuck} |",
     ]  # fmt: skip
 
 
-async def memory_and_stalls(arena: Arena, path: str, people: int) -> tuple[float, float, float]:
-    """Megabytes before and after, and the longest time that the process did not answer a look at its health."""
+async def memory_and_stalls(arena: Arena, path: str, people: int) -> tuple[list[float], float]:
+    """Megabytes before, soon and after, and the longest time that the process did not answer a look at its health."""
     async with arena.world(SQLITE, database_url=f"sqlite:///{path}") as world:
         server, longest, over = world.servers[0], 0.0, False
 
@@ -98,7 +99,7 @@ async def memory_and_stalls(arena: Arena, path: str, people: int) -> tuple[float
                     longest = max(longest, time.perf_counter() - began)
                     await asyncio.sleep(0.005)
 
-        before = server.megabytes()
+        megabytes = [server.megabytes()]
         # A calm evening: what is measured is a stall, not a queue.
         watching = asyncio.create_task(watch())
         some = [world.citizen(number) for number in range(90_001, 90_201)]
@@ -106,8 +107,11 @@ async def memory_and_stalls(arena: Arena, path: str, people: int) -> tuple[float
         over = True
         await watching
         many = [world.citizen(number) for number in range(200_001, 200_001 + people)]
-        await side_by_side(world, [(one, AGREE) for one in many], 64)
-        return before, server.megabytes(), longest
+        # The first fill what is kept of a certain size, and open the connections; what grows then grows with the people.
+        for some in (many[:FEW], many[FEW:]):
+            await side_by_side(world, [(one, AGREE) for one in some], 64)
+            megabytes.append(server.megabytes())
+        return megabytes, longest
 
 
 async def claims_ratio(arena: Arena, kind: str, rows: int) -> float:
