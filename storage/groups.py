@@ -19,7 +19,7 @@ from storage.statements import Asked, Compiled, Query
 log = logging.getLogger("storage.groups")
 MOST = 64  # turns in a group
 MANY = 8  # turns that wait are worth a second group
-SECONDS = 4.0  # for which a group waits for its slowest turn
+SECONDS = 2.0  # for which a group waits for its slowest turn, or for a row that somebody else has
 
 
 class Apart(Conflict):
@@ -85,10 +85,9 @@ class Group:
     async def run(self, begin: Callable[[], AbstractAsyncContextManager[Line]]) -> None:
         """Raises nothing: each member is told."""
         try:
-            async with begin() as self.line:
+            async with begin() as self.line, asyncio.timeout(SECONDS):
                 await self._look()
-                async with asyncio.timeout(SECONDS):
-                    await self.ready.wait()
+                await self.ready.wait()
                 await self.line.write_kinds(self._kinds())
         except DatabaseAway as away:
             self.problem = away
