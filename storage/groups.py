@@ -40,6 +40,8 @@ class Line(Protocol):
 
     async def numbers(self, table: str, count: int) -> Sequence[int] | None: ...
 
+    def spare(self, table: str) -> int | None: ...
+
     async def write_kinds(self, kinds: dict[Compiled, list[Sequence[Any]]]) -> None: ...
 
 
@@ -214,6 +216,10 @@ class Member(Connection):
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await self._group().fetch(sql, values)
+
+    def spare(self, table: str) -> int | None:
+        line = self._group().line
+        return line.spare(table) if line else None
 
     async def numbers(self, table: str, count: int) -> Sequence[int] | None:
         return await self._group().numbers(table, count)

@@ -51,6 +51,10 @@ class Connection(Protocol):
     def begin_again(self) -> None:
         """Is told that what was read is to be read again."""
 
+    def spare(self, table: str) -> int | None:
+        """A number for one new row that nobody else gets, where that takes no way to the database."""
+        return None
+
     async def numbers(self, table: str, count: int) -> Sequence[int] | None:
         """Numbers for new rows that nobody else gets; None where rows get theirs only when they are written."""
         return None

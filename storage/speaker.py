@@ -128,8 +128,9 @@ async def speaker(session: Session, address: str, key: str, paper_id: int | None
     session.hold((Person, found.Person.id), (Conversation, found.Person.id))
     if paper_id is not None:
         _bring_along(session, found)
+    number = found.number or session.connection.spare("delivery")
     return Speaker(
-        found.Address, found.Person, found.Conversation, bool(found.heard), found.newest, found.fate, found.name, found.number
+        found.Address, found.Person, found.Conversation, bool(found.heard), found.newest, found.fate, found.name, number
     )
 
 

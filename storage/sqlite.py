@@ -141,11 +141,14 @@ class Sqlite(Connection):
         made = query.in_words_of(self.dialect)
         return [self.run(made.sql, made.values(values)).fetchone() for values in asked]
 
-    async def numbers(self, table: str, count: int) -> Sequence[int]:
+    def spare(self, table: str) -> int:
         """Behind the last: nobody else writes while a turn lasts."""
-        last = self.given.get(table) or self.run(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]  # noqa: S608
-        self.given[table] = last + count
-        return range(last + 1, last + count + 1)
+        last: int = self.given.get(table) or self.run(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]  # noqa: S608
+        self.given[table] = last + 1
+        return last + 1
+
+    async def numbers(self, table: str, count: int) -> Sequence[int]:
+        return [self.spare(table) for _row in range(count)]
 
     async def write_kinds(self, kinds: dict[Compiled, list[Sequence[Any]]]) -> None:
         for made, rows in kinds.items():
