@@ -47,11 +47,12 @@ async def write(turn: Turn, channels: Channels) -> list[Delivery]:
     mine = [one for one in written if one.say.edits is None and one.delivery.address == here]
     question = next((one for one in reversed(mine) if one.say.question), None)
     await _offer(turn, mine, question)
+    # Before any of them is written: numbers that are kept and numbers that the database counts do not mix.
+    await turn.session.number(one.delivery for one in written)
     for one in written:
         if one not in mine and one.can:
             await offers.place_beside(turn.session, one.delivery, one.can, one.reader)
         turn.session.add(one.delivery)
-    await turn.session.number(one.delivery for one in written)
     if question:
         turn.conversation.asked, turn.conversation.asked_at = question.delivery.id, question.delivery.address
     return [one.delivery for one in written]

@@ -6,11 +6,13 @@ meets somebody else in the group, is `Apart`: that turn is done again in a trans
 
 import asyncio
 import contextlib
+import itertools
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from storage.many import key_of, order_of
 from storage.session import Conflict, Connection, DatabaseAway, StatementFailed, Write
@@ -19,7 +21,12 @@ from storage.statements import Asked, Compiled, Query
 log = logging.getLogger("storage.groups")
 MOST = 64  # turns in a group
 MANY = 8  # turns that wait are worth a second group
+CLOSE_SECONDS = 1
+STUCK_SECONDS = 4.0  # a group that takes longer is not waited for by those who come
 SECONDS = 2.0  # for which a group waits for its slowest turn, or for a row that somebody else has
+
+
+T = TypeVar("T")
 
 
 class Apart(Conflict):
@@ -42,6 +49,9 @@ class Line(Protocol):
 
     def spare(self, table: str) -> int | None: ...
 
+    def break_off(self) -> None:
+        """Does not wait for what is under way."""
+
     async def write_kinds(self, kinds: dict[Compiled, list[Sequence[Any]]]) -> None: ...
 
 
@@ -50,25 +60,36 @@ class Groups:
 
     def __init__(self, begin: Callable[[], AbstractAsyncContextManager[Line]], side_by_side: int = 1) -> None:
         self.begin, self.side_by_side = begin, side_by_side
-        self.waiting, self.running = deque[Member](), 0
+        self.waiting, self.running, self.numbers = deque[Member](), dict[int, float](), itertools.count()  # began when
         self.tasks = set[asyncio.Task[None]]()
 
     def enter(self, member: "Member") -> None:
         self.waiting.append(member)
-        if not self.running or (len(self.waiting) >= MANY and self.running < self.side_by_side):
-            self.running += 1
-            task = asyncio.create_task(self._run())
+        # Nobody waits for a group that hangs, on a connection that does not answer.
+        running = [began for began in self.running.values() if began > time.monotonic() - STUCK_SECONDS]
+        if not running or (len(self.waiting) >= MANY and len(running) < self.side_by_side):
+            number = next(self.numbers)
+            self.running[number] = time.monotonic()
+            task = asyncio.create_task(self._run(number))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
-    async def _run(self) -> None:
+    async def _run(self, number: int) -> None:
         try:
             while self.waiting:
+                self.running[number] = time.monotonic()
                 members = [self.waiting.popleft() for _one in range(min(MOST, len(self.waiting)))]
                 await Group(members).run(self.begin)
         finally:
             # Before anybody else may enter: whoever does then begins anew.
-            self.running -= 1
+            del self.running[number]
+
+    async def close(self) -> None:
+        """Ends what is still under way; whoever waits is told that the database is away."""
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=CLOSE_SECONDS)
 
 
 class Group:
@@ -87,24 +108,41 @@ class Group:
     async def run(self, begin: Callable[[], AbstractAsyncContextManager[Line]]) -> None:
         """Raises nothing: each member is told."""
         try:
-            async with begin() as self.line, asyncio.timeout(SECONDS):
-                await self._look()
-                await self.ready.wait()
-                await self.line.write_kinds(self._kinds())
-        except DatabaseAway as away:
-            self.problem = away
-        except (Conflict, StatementFailed, TimeoutError) as error:
-            # Whose fault it was shows when each is alone.
-            self.problem = Apart(str(error))
-        except Exception as error:
-            log.exception("a group failed", extra={"action": "group_failed"})
-            self.problem = Apart(str(error))
-        except BaseException:
-            self.problem = DatabaseAway("stopped")
-            raise
+            async with begin() as self.line:
+                try:
+                    async with asyncio.timeout(SECONDS):
+                        await self._look()
+                        await self.ready.wait()
+                        if self.problem:
+                            raise self.failed()
+                        await self.line.write_kinds(self._kinds())
+                except BaseException as error:
+                    # Before it is undone: whoever still reads is told why.
+                    self._spoil(error)
+                    if self.reading.locked():
+                        self.line.break_off()
+                    raise
+                finally:
+                    self.line = None
+        except BaseException as error:
+            self._spoil(error)
+            if not isinstance(error, Exception):
+                raise
         finally:
-            self.line = None
             self._tell()
+
+    def _spoil(self, error: BaseException) -> None:
+        """Whose fault it was shows when each is alone."""
+        if self.problem:
+            return
+        if isinstance(error, DatabaseAway):
+            self.problem = error
+        elif isinstance(error, Exception):
+            self.problem = Apart(str(error))
+            if not isinstance(error, Conflict | StatementFailed | TimeoutError):
+                log.error("a group failed", exc_info=error, extra={"action": "group_failed"})
+        else:
+            self.problem = DatabaseAway("stopped")
 
     async def _look(self) -> None:
         kinds: dict[Any, list[Member]] = {}
@@ -132,18 +170,29 @@ class Group:
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Any]:
         """A member's own read."""
-        async with self.reading:
-            return await self._line().fetch(sql, values)
+        return await self._read(lambda line: line.fetch(sql, values))
 
     async def numbers(self, table: str, count: int) -> Sequence[int] | None:
         """Numbers that nobody else gets."""
-        async with self.reading:
-            return await self._line().numbers(table, count)
+        return await self._read(lambda line: line.numbers(table, count))
 
-    def _line(self) -> Line:
-        if self.problem or self.line is None:
-            raise self.problem or Apart("over")
-        return self.line
+    async def _read(self, read: Callable[[Line], Awaitable[T]]) -> T:
+        async with self.reading:
+            if self.problem or self.line is None:
+                raise self.failed()
+            try:
+                return await read(self.line)
+            except BaseException as error:
+                # The transaction is over for all of them.
+                self._spoil(error if isinstance(error, Exception) else Apart("cut off"))
+                self.ready.set()
+                if isinstance(error, Exception):
+                    raise self.failed() from None
+                raise
+
+    def failed(self) -> Conflict | DatabaseAway:
+        """What became of it, for one member."""
+        return type(self.problem)(*self.problem.args) if self.problem else Apart("over")
 
     def hold(self, rows: Sequence[Any]) -> None:
         """Raises Apart where another member has one of them."""
@@ -160,7 +209,7 @@ class Group:
     async def kept(self) -> None:
         """Returns when what the group did is committed. Raises Apart or DatabaseAway where it is not."""
         if self.problem:
-            raise self.problem
+            raise self.failed()
         done = asyncio.get_running_loop().create_future()
         self.done.append(done)
         self.leave()
@@ -175,7 +224,7 @@ class Group:
             if done.done():
                 continue
             if self.problem:
-                done.set_exception(self.problem)
+                done.set_exception(self.failed())
             else:
                 done.set_result(None)
 
@@ -197,7 +246,8 @@ class Member(Connection):
         self.groups.enter(self)
         row = await self.found
         if row is None:
-            raise self._group().problem or Apart("not found, or held by others")
+            group = self._group()
+            raise group.failed() if group.problem else Apart("not found, or held by others")
         return [row]
 
     def tell(self, row: Sequence[Any] | None) -> None:

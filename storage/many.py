@@ -4,7 +4,7 @@ The parameters of its own are lists, one for each parameter of the statement for
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import ARRAY, bindparam, func
@@ -85,7 +85,7 @@ def _tables() -> list[str]:
     return [table.name for table in SQLModel.metadata.sorted_tables]
 
 
-@cache
+@lru_cache(1000)
 def write_together(kinds: tuple[Compiled, ...]) -> str:
     """One statement for many rows of each of these kinds."""
     parts, before = [], 0

@@ -21,6 +21,7 @@ from storage.statements import Compiled, Query
 CONNECTIONS = 10
 LOOK_SECONDS = 1.0
 PATIENCE = 4.0  # seconds for a connection: an operator who mistyped an address is told soon
+COMMAND_SECONDS = 20  # for one statement, also on a connection whose other end is gone without a word
 CLOSE_SECONDS = 1
 GROUPS = 2  # while one is on its way to the server, the other is worked on
 STATEMENTS = 500  # kept prepared on each connection
@@ -28,7 +29,7 @@ MOST_PARTS = 12  # of one statement: more than a turn writes, and few enough to 
 # Every statement of a turn finds its rows by their keys: there is nothing to plan anew for each of them, and what is the best
 # way while the tables are small is not when they have grown.
 SETTINGS = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
-    ("enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_seqscan"), "off"
+    ("enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_seqscan", "jit"), "off"
 )
 _NUMBERED = " RETURNING "
 _PARAMETER = re.compile(r"\$(\d+)")
@@ -70,6 +71,7 @@ class Postgres:
                         connection_class=_Connection,
                         timeout=PATIENCE,
                         statement_cache_size=STATEMENTS,
+                        command_timeout=COMMAND_SECONDS,
                         server_settings=SETTINGS,
                     )
                 except AWAY as error:
@@ -126,6 +128,7 @@ class Postgres:
             return await connection.run_sync(work)
 
     async def close(self) -> None:
+        await self.groups.close()
         if self._pool is None:
             return
         try:
@@ -163,6 +166,8 @@ class Held:
                 await self.one.commit()
         finally:
             try:
+                if isinstance(error, DatabaseAway):
+                    self.connection.terminate()
                 # Where the line is broken the server undoes it by itself.
                 with contextlib.suppress(*AWAY):
                     if self.connection.is_in_transaction():
@@ -176,6 +181,9 @@ class PostgresConnection(Connection):
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
+
+    def break_off(self) -> None:
+        self.connection.terminate()
 
     async def begin(self) -> None:
         await self._run(self.connection.execute, "BEGIN")

@@ -30,7 +30,7 @@ TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 # What was committed goes from the log into the file in a thread of its own, so that a slow disk holds nobody up; only where
 # that does not keep pace (40 MB) does a commit do it.
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=10000")
-TIDY_AFTER = 1000  # turns
+TIDY_AFTER = 4000  # rows
 
 
 class Sqlite(Connection):
@@ -105,10 +105,9 @@ class Sqlite(Connection):
             for waiting in group:
                 if not waiting.done():
                     waiting.set_result(None)
-            self._tidy(count)
+            self._tidy()
 
-    def _tidy(self, more: int) -> None:
-        self.untidy += more
+    def _tidy(self) -> None:
         if self.untidy > TIDY_AFTER and self.path != ":memory:" and (self.tidying is None or self.tidying.done()):
             self.untidy, self.tidying = 0, asyncio.get_running_loop().run_in_executor(None, self._empty_log)
 
@@ -135,6 +134,7 @@ class Sqlite(Connection):
         return self.run(sql, values).rowcount
 
     async def write(self, writes: Sequence[Write], last: bool = False) -> list[int | None]:
+        self.untidy += len(writes)
         return [self.run(made.sql, values).lastrowid for made, values in writes]
 
     async def look_for_all(self, query: Query, asked: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any] | None]:
@@ -152,6 +152,7 @@ class Sqlite(Connection):
 
     async def write_kinds(self, kinds: dict[Compiled, list[Sequence[Any]]]) -> None:
         for made, rows in kinds.items():
+            self.untidy += len(rows)
             self.run(made.sql, rows, self.connection.executemany)
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -200,7 +201,11 @@ class Sqlite(Connection):
 
         return engine
 
+    def break_off(self) -> None:
+        """Nothing is ever under way."""
+
     async def close(self) -> None:
+        await self.groups.close()
         self._commit(MOST)
         if self.tidying is not None:
             await asyncio.wait([self.tidying])

@@ -17,7 +17,7 @@ from storage.event import Event
 from storage.groups import Apart, NeedsMore
 from storage.person import Person
 from storage.place import Place
-from storage.session import Conflict, Session
+from storage.session import Conflict, DatabaseAway, Session
 from storage.speaker import Speaker, newcomer, speaker
 from storage.statements import new
 from tests.conftest import NOW
@@ -218,3 +218,89 @@ async def test_who_was_changed_meanwhile_is_apart_this_time_only(crowd: Database
 
     result = await at_once(turn(crowd, 1), turn(crowd, 2, stale))
     assert [type(one) for one in result] == [type(None), Apart]
+
+
+async def test_a_read_that_the_database_refuses_makes_everybody_go_alone(postgres_database: Database) -> None:
+    crowd, failed = await with_people(postgres_database), asyncio.Event()
+
+    async def refused(session: Session, who: Speaker) -> None:
+        try:
+            await session.connection.fetch("SELECT 1/0", ())
+        finally:
+            failed.set()
+
+    async def reads(session: Session, who: Speaker) -> None:
+        await failed.wait()
+        await session.get(Person, 8)
+
+    result = await at_once(turn(crowd, 1, refused), turn(crowd, 2, reads), turn(crowd, 3))
+    assert [type(one) for one in result] == [Apart] * 3
+
+
+async def test_a_read_that_is_cut_off_makes_the_others_go_alone(postgres_database: Database) -> None:
+    crowd, begun = await with_people(postgres_database), asyncio.Event()
+
+    async def reads(session: Session, who: Speaker) -> None:
+        begun.set()
+        await session.connection.fetch("SELECT pg_sleep(5)", ())
+
+    async def later(session: Session, who: Speaker) -> None:
+        await session.connection.fetch("SELECT 1", ())
+
+    cut = asyncio.create_task(turn(crowd, 1, reads))
+    others = asyncio.gather(*(turn(crowd, number, later) for number in (2, 3)), return_exceptions=True)
+    await begun.wait()
+    await asyncio.sleep(0.1)
+    cut.cancel()
+    assert [type(one) for one in await asyncio.wait_for(others, 5)] == [Apart] * 2
+    assert await at_once(turn(crowd, 4)) == [None]
+
+
+async def test_who_still_reads_when_the_time_is_over_goes_alone(
+    postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd = await with_people(postgres_database)
+    monkeypatch.setattr(groups, "SECONDS", 0.2)
+
+    async def reads(session: Session, who: Speaker) -> None:
+        for _read in range(6000):
+            await session.connection.fetch("SELECT 1", ())
+
+    async def sleeps(session: Session, who: Speaker) -> None:
+        await session.connection.fetch("SELECT pg_sleep(1)", ())
+
+    for work in (reads, reads, sleeps):
+        result = await at_once(turn(crowd, 1, work), turn(crowd, 2, work), turn(crowd, 3))
+        assert [type(one) for one in result] == [Apart] * 3
+
+
+async def test_nobody_waits_for_a_group_that_hangs(crowd: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other end of its connection is gone without a word."""
+    begin, hanging = crowd.driver.groups.begin, iter([True])
+    monkeypatch.setattr(groups, "STUCK_SECONDS", 0.2)
+
+    class Hangs:
+        async def __aenter__(self) -> None:
+            await asyncio.sleep(60)
+
+        async def __aexit__(self, *_error: object) -> None: ...
+
+    monkeypatch.setattr(crowd.driver.groups, "begin", lambda: Hangs() if next(hanging, False) else begin())
+    stuck = asyncio.create_task(turn(crowd, 1))
+    await asyncio.sleep(0.3)
+    assert await at_once(turn(crowd, 2), turn(crowd, 3)) == [None] * 2
+    await crowd.close()
+    assert [type(one) for one in await at_once(stuck)] == [DatabaseAway]
+
+
+async def test_nothing_is_written_after_the_end(crowd: Database) -> None:
+    async def hangs(session: Session, who: Speaker) -> None:
+        await asyncio.sleep(60)
+
+    waiting = [asyncio.create_task(one) for one in (turn(crowd, 1), turn(crowd, 2, hangs))]
+    await asyncio.sleep(0.3)
+    for one in waiting:
+        one.cancel()
+    await crowd.close()
+    await asyncio.wait(waiting)
+    assert await kept(crowd) == []
