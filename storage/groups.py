@@ -60,7 +60,8 @@ class Groups:
 
     def __init__(self, begin: Callable[[], AbstractAsyncContextManager[Line]], side_by_side: int = 1) -> None:
         self.begin, self.side_by_side = begin, side_by_side
-        self.waiting, self.running, self.numbers = deque[Member](), dict[int, float](), itertools.count()  # began when
+        self.waiting, self.running = deque[Member](), dict[int, float]()  # the groups under way, since when
+        self.numbers = itertools.count()
         self.tasks = set[asyncio.Task[None]]()
 
     def enter(self, member: "Member") -> None:

@@ -24,7 +24,6 @@ from storage.statements import Compiled, Query
 log = logging.getLogger("storage.sqlite")
 BUSY_SECONDS, LOOK_SECONDS = 15, 0.05  # for how long a command of an operator may hold the file; how often we look
 STATEMENTS = 500  # kept prepared
-LOCKED_SECONDS = 0.001
 MOST = 64  # turns that share a commit, unless more are ready at once
 TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 # What was committed goes from the log into the file in a thread of its own, so that a slow disk holds nobody up; only where
@@ -43,6 +42,7 @@ class Sqlite(Connection):
         self.path, self._connection, self._cursor, self.turn = path or ":memory:", None, None, asyncio.Lock()
         self.group: list[asyncio.Future[None]] | None = None  # who waits for the commit
         self.untidy, self.tidying = 0, None
+        self.postponed: int | None = None  # a commit waits for the turn to end; so many waited for it
         self.groups, self.given = Groups(partial(Share, self)), dict[str, int]()
 
     @property
@@ -87,8 +87,8 @@ class Sqlite(Connection):
             return  # closed meanwhile
         count, loop = len(self.group), asyncio.get_running_loop()
         if self.turn.locked():
-            # One of the group waits for something else than the database: it is not over.
-            loop.call_later(LOCKED_SECONDS, self._commit, count)
+            # One of the group waits for something else than the database: when that is over we are called again.
+            self.postponed = count
             return
         if before < count < MOST:
             loop.call_soon(self._commit, count)
@@ -106,6 +106,12 @@ class Sqlite(Connection):
                 if not waiting.done():
                     waiting.set_result(None)
             self._tidy()
+
+    def commit_soon(self) -> None:
+        """Goes on with a commit that was held up."""
+        if self.postponed is not None:
+            asyncio.get_running_loop().call_soon(self._commit, self.postponed)
+            self.postponed = None
 
     def _tidy(self) -> None:
         if self.untidy > TIDY_AFTER and self.path != ":memory:" and (self.tidying is None or self.tidying.done()):
@@ -252,3 +258,4 @@ class Share:
         if not self.database.connection.in_transaction:
             self.database.undone(DatabaseAway("undone together with another turn"))
         self.database.turn.release()
+        self.database.commit_soon()

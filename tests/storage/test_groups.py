@@ -304,3 +304,25 @@ async def test_nothing_is_written_after_the_end(crowd: Database) -> None:
     await crowd.close()
     await asyncio.wait(waiting)
     assert await kept(crowd) == []
+
+
+async def test_a_row_that_another_process_has_holds_a_group_up_for_a_moment_only(
+    postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd = await with_people(postgres_database)
+    other = Database(crowd.driver.url)  # type: ignore[union-attr]
+    monkeypatch.setattr(groups, "SECONDS", 0.3)
+
+    async def renames(session: Session, who: Speaker) -> None:
+        await answers(session, who)
+        person = await session.get(Person, 7)
+        assert person
+        person.full_name = "Nguyễn Thị Bảy"
+
+    async with other.transaction() as session:
+        assert await session.get(Person, 7, lock=True)
+        result = await at_once(turn(crowd, 1, renames), turn(crowd, 3))
+    assert [type(one) for one in result] == [Apart] * 2
+    assert await at_once(turn(crowd, 1, renames), turn(crowd, 3)) == [None] * 2
+    assert await kept(crowd) == [1, 3]
+    await other.close()
