@@ -24,8 +24,6 @@ MANY = 8  # turns that wait are worth a second group
 CLOSE_SECONDS = 1
 STUCK_SECONDS = 4.0  # a group that takes longer is not waited for by those who come
 SECONDS = 2.0  # for which a group waits for its slowest turn, or for a row that somebody else has
-
-
 T = TypeVar("T")
 
 
@@ -45,7 +43,7 @@ class Line(Protocol):
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Any]: ...
 
-    async def numbers(self, table: str, count: int) -> Sequence[int] | None: ...
+    async def numbers(self, table: str, count: int) -> Sequence[int]: ...
 
     def spare(self, table: str) -> int | None: ...
 
@@ -173,7 +171,7 @@ class Group:
         """A member's own read."""
         return await self._read(lambda line: line.fetch(sql, values))
 
-    async def numbers(self, table: str, count: int) -> Sequence[int] | None:
+    async def numbers(self, table: str, count: int) -> Sequence[int]:
         """Numbers that nobody else gets."""
         return await self._read(lambda line: line.numbers(table, count))
 
@@ -272,7 +270,7 @@ class Member(Connection):
         line = self._group().line
         return line.spare(table) if line else None
 
-    async def numbers(self, table: str, count: int) -> Sequence[int] | None:
+    async def numbers(self, table: str, count: int) -> Sequence[int]:
         return await self._group().numbers(table, count)
 
     async def write(self, writes: Sequence[Write], last: bool = False) -> Sequence[Any]:

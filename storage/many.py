@@ -14,15 +14,13 @@ from sqlmodel import SQLModel
 from storage.statements import Compiled, Query, compile_statement
 
 _DIALECT = dialect()
+NUMBERS = "SELECT nextval($1::text::regclass)::integer FROM generate_series(1, $2::integer)"
 _KEY = "key_"  # before the names of the parameters by which a row is found
 
 
 def lists(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
     """The parameters of these rows, as a statement for many takes them."""
     return [list(column) for column in zip(*rows, strict=True)]
-
-
-NUMBERS = "SELECT nextval($1::text::regclass)::integer FROM generate_series(1, $2::integer)"
 
 
 def sequence_of(table: str) -> str:
@@ -44,7 +42,7 @@ def look_for_many(query: Query) -> Compiled:
     return compile_statement(statement, _DIALECT, places={name: at for at, name in enumerate(query.names)})
 
 
-@cache
+@lru_cache(1000)
 def write_for_many(made: Compiled, before: int = 0) -> str | None:
     """An insertion or change of single rows, for any number of them; its parameters are numbered from `before` on.
 

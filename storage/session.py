@@ -55,9 +55,8 @@ class Connection(Protocol):
         """A number for one new row that nobody else gets, where that takes no way to the database."""
         return None
 
-    async def numbers(self, table: str, count: int) -> Sequence[int] | None:
-        """Numbers for new rows that nobody else gets; None where rows get theirs only when they are written."""
-        return None
+    async def numbers(self, table: str, count: int) -> Sequence[int]:
+        """Numbers for new rows that nobody else gets."""
 
     async def write(self, writes: Sequence[Write], last: bool = False) -> Sequence[Any]:
         """Does all of them; gives the number that the database gave to each new row, None for the others.
@@ -243,14 +242,10 @@ class Session:
         await self._write([change for change in changes if change], last)
 
     async def number(self, rows: Iterable[SQLModel]) -> None:
-        """Sees to it that these new rows, of one model, have their numbers; what was changed waits for the end."""
+        """Sees to it that these new rows, of one model, have their numbers; they are written later, with what was changed."""
         missing = [row for row in rows if row.__dict__["id"] is None]
-        if not missing:
-            return
-        kept = await self.connection.numbers(table_of(type(missing[0])).name, len(missing))
-        if kept is None:
-            await self._write([])
-        else:
+        if missing:
+            kept = await self.connection.numbers(table_of(type(missing[0])).name, len(missing))
             for row, number in zip(missing, kept, strict=True):
                 row.__dict__["id"] = number
 
