@@ -118,7 +118,7 @@ class Channel(Protocol):
     name: str
     can: Can
 
-    def routes(self, receive: Receive) -> Iterable[web.RouteDef]:
+    def routes(self, receive: Receive) -> Iterable[web.AbstractRouteDef]:
         """What this channel serves over HTTP: its webhook, its page."""
 
     async def start(self, receive: Receive) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from aiohttp import web
 from telegram import Bot, BotCommand, InlineKeyboardMarkup
 from telegram.error import BadRequest, Conflict, InvalidToken, TelegramError
 
@@ -34,7 +33,7 @@ from bot.channels.piecewise import Piecewise
 from bot.channels.polling import Polling, end, patiently
 from bot.channels.telegram_client import NOT_ACCEPTED, PATIENCE, CutOff, Request, Slower, address_of, fate, hush, reason
 from bot.channels.telegram_updates import understood
-from bot.channels.webhook import webhook
+from bot.channels.webhook import Hook, webhook
 from handlers.incoming import Incoming, Sent
 
 log = logging.getLogger("bot.telegram")
@@ -90,7 +89,7 @@ class Telegram:
         self.loop: asyncio.Task[None] | None = None
         self.heard = Hearing(understood, None if public_url else self._acknowledge, self._apologise, log)
 
-    def routes(self, receive: Receive) -> Iterable[web.RouteDef]:
+    def routes(self, receive: Receive) -> Iterable[Hook]:
         async def take(update: dict[str, Any]) -> dict[str, Any] | None:
             if not (self.hearing and await self.heard.take(receive, update)):
                 return None
@@ -98,7 +97,7 @@ class Telegram:
             query = update.get("callback_query")
             return {"method": "answerCallbackQuery", "callback_query_id": query["id"]} if query else {}
 
-        return [web.post(PATH, webhook(HEADER, self.secret, take, log))] if self.public_url else []
+        return [webhook(PATH, HEADER, self.secret, take, log)] if self.public_url else []
 
     async def start(self, receive: Receive) -> None:
         """Raises ChannelProblem where the token is refused; any other trouble is logged and tried again."""

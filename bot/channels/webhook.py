@@ -1,4 +1,4 @@
-"""A webhook behind a shared secret: who may call, how much is read, which answer makes the platform deliver again."""
+"""What a platform calls: who may, how much is read, which answer makes it deliver again."""
 
 import hmac
 import logging
@@ -9,42 +9,64 @@ import orjson
 from aiohttp import web
 
 LARGEST_BODY = 1024 * 1024  # bytes
-RETRY_AFTER = {"Retry-After": "2"}
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+AGAIN = 503  # the platform is to deliver it once more …
+RETRY_AFTER = {"Retry-After": "2"}  # … not at once
+JSON = "application/json"
+Answer = tuple[int, bytes]  # the status, and JSON where there is any
 Take = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | None]]
 
 
+class Hook(web.AbstractRouteDef):
+    """One header of a call and its body say everything: `answer` gets these two, the header empty where it is missing."""
+
+    def __init__(self, path: str, header: str, answer: Callable[[bytes, bytes], Awaitable[Answer]]) -> None:
+        self.path, self.header, self.answer = path, header, answer
+
+    def register(self, router: web.UrlDispatcher) -> list[web.AbstractRoute]:
+        """As every route of aiohttp's; what is plain need not come this far (`bot.web.shortcut`)."""
+        return [router.add_post(self.path, self._respond)]
+
+    async def _respond(self, request: web.Request) -> web.Response:
+        # aiohttp keeps bytes that are not UTF-8 as surrogates, which do not encode otherwise.
+        given = request.headers.get(self.header, "").encode("utf-8", "surrogateescape")
+        status, content = await self.answer(given, await _body(request))
+        headers = RETRY_AFTER if status == AGAIN else None
+        return web.Response(status=status, headers=headers, body=content, content_type=JSON if content else None)
+
+
 def webhook(
-    header: str, secret: str, take: Take, log: logging.Logger, is_probe: Callable[[dict[str, Any]], bool] | None = None
-) -> Handler:
-    """Answers 200 only when `take` has said that the update is safe, with what it gives to be answered.
+    path: str,
+    header: str,
+    secret: str,
+    take: Take,
+    log: logging.Logger,
+    is_probe: Callable[[dict[str, Any]], bool] | None = None,
+) -> Hook:
+    """Behind a shared secret. Answers 200 only when `take` has said that the update is safe, with what it gives to be answered.
 
     A platform that probes may do so without the secret, and wants its 200 for what cannot be read as well.
     """
     expected = secret.encode()
 
-    async def hook(request: web.Request) -> web.Response:
-        # aiohttp keeps bytes that are not UTF-8 as surrogates, which do not encode otherwise.
-        given = request.headers.get(header, "").encode("utf-8", "surrogateescape")
-        known = hmac.compare_digest(given, expected)
-        if is_probe and not known and is_probe(_read(await read_body(request)) or {"": None}):
-            return web.Response()
-        if not known:
+    async def answer(given: bytes, body: bytes) -> Answer:
+        update = _read(body)
+        if not hmac.compare_digest(given, expected):
+            if is_probe and is_probe(update or {"": None}):
+                return 200, b""
             log.warning("call without the secret", extra={"action": "webhook_forbidden"})
-            return web.Response(status=403)
-        update = _read(await read_body(request))
+            return 403, b""
         if update is None:
             log.warning("body is not an update", extra={"action": "webhook_bad_body"})
-            return web.Response(status=200 if is_probe else 400)
-        answer = await take(update)
-        if answer is None:
-            return web.Response(status=503, headers=RETRY_AFTER)
-        return web.Response(body=orjson.dumps(answer), content_type="application/json") if answer else web.Response()
+            return 200 if is_probe else 400, b""
+        taken = await take(update)
+        if taken is None:
+            return AGAIN, b""
+        return 200, orjson.dumps(taken) if taken else b""
 
-    return hook
+    return Hook(path, header, answer)
 
 
-async def read_body(request: web.Request) -> bytes:
+async def _body(request: web.Request) -> bytes:
     """The whole body. Raises HTTPRequestEntityTooLarge."""
     length, content, body = request.content_length or 0, request.content, bytearray()
     if length > LARGEST_BODY:

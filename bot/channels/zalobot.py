@@ -15,8 +15,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from aiohttp import web
-
 from bot.channels import (
     BUSY,
     Can,
@@ -32,7 +30,7 @@ from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.piecewise import Piecewise
 from bot.channels.polling import Polling, end, patiently
-from bot.channels.webhook import webhook
+from bot.channels.webhook import Hook, webhook
 from bot.channels.zalo_media import HOSTS, fetch_media
 from bot.channels.zalobot_client import EMPTY, NO_TOKEN, NOT_ACCEPTED, REFUSED, TOO_MUCH, CutOff, ZaloBotClient, ZaloError, fate
 from bot.channels.zalobot_updates import is_probe, understood, unwrapped
@@ -88,11 +86,11 @@ class ZaloBot:
         self.loop: asyncio.Task[None] | None = None
         self.heard = Hearing(self._understood, None, self._apologise, log)
 
-    def routes(self, receive: Receive) -> Iterable[web.RouteDef]:
+    def routes(self, receive: Receive) -> Iterable[Hook]:
         async def take(update: Update) -> Update | None:
             return {} if self.hearing and await self.heard.take(receive, update) else None
 
-        return [web.post(PATH, webhook(HEADER, self.secret, take, log, is_probe))] if self.public_url else []
+        return [webhook(PATH, HEADER, self.secret, take, log, is_probe)] if self.public_url else []
 
     async def start(self, receive: Receive) -> None:
         """Raises ChannelProblem where the token is refused; any other trouble is logged and tried again."""

@@ -32,7 +32,7 @@ from bot.channels import (
 from bot.channels.cutting import Piece, cut, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.piecewise import Piecewise
-from bot.channels.webhook import RETRY_AFTER, read_body
+from bot.channels.webhook import AGAIN, Answer, Hook
 from bot.channels.zalo_media import HOSTS, fetch_media
 from bot.channels.zalooa_client import OPERATOR, STALE_FILE, STALE_TOKEN, CutOff, OaClient, OaError, fate, until_morning
 from bot.channels.zalooa_events import is_signed, understood
@@ -94,22 +94,20 @@ class ZaloOa:
         self.renewing: asyncio.Task[None] | None = None
         self.heard = Hearing(understood, None, self._apologise, log)
 
-    def routes(self, receive: Receive) -> Iterable[web.RouteDef]:
-        async def hook(request: web.Request) -> web.Response:
-            raw = await read_body(request)
-            if not is_signed(raw, request.headers.get(HEADER), self.app_id, self._secret_key):
+    def routes(self, receive: Receive) -> Iterable[web.AbstractRouteDef]:
+        async def answer(signature: bytes, raw: bytes) -> Answer:
+            if not is_signed(raw, signature, self.app_id, self._secret_key):
                 log.warning("call without the signature", extra={"action": "webhook_forbidden"})
-                return web.Response(status=403)
+                return 403, b""
             event: Any = orjson.loads(raw)
             if not isinstance(event, dict) or str(event.get("app_id", self.app_id)) != self.app_id:
-                return web.Response()
-            taken = self.hearing and await self._in_time(receive, event)
-            return web.Response() if taken else web.Response(status=503, headers=RETRY_AFTER)
+                return 200, b""
+            return 200 if self.hearing and await self._in_time(receive, event) else AGAIN, b""
 
         async def connected(request: web.Request) -> web.Response:
             return web.Response(text=PAGE, content_type="text/html")
 
-        return [web.post(PATH, hook), web.get(CONNECTED, connected)]
+        return [Hook(PATH, HEADER, answer), web.get(CONNECTED, connected)]
 
     async def start(self, receive: Receive) -> None:
         """Begins to hear, connected or not: what is to be said waits until somebody has consented."""

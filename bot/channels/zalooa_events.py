@@ -19,15 +19,14 @@ OTHERS = {
 }  # fmt: skip
 
 
-def is_signed(raw: bytes, header: str | None, app_id: str, secret_key: str) -> bool:
+def is_signed(raw: bytes, header: bytes, app_id: str, secret_key: str) -> bool:
     """Whether the platform signed these very bytes: SHA-256 over app id, body, time and the Official Account's secret key."""
     try:
         timestamp = str(orjson.loads(raw).get("timestamp", ""))
     except (ValueError, AttributeError):
         return False
     wanted = hashlib.sha256(app_id.encode() + raw + timestamp.encode("utf-8", "surrogatepass") + secret_key.encode()).hexdigest()
-    given = (header or "").strip().lower().removeprefix("mac=")
-    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())
+    return hmac.compare_digest(header.strip().lower().removeprefix(b"mac="), wanted.encode())
 
 
 def understood(event: dict[str, Any]) -> Incoming | None:

@@ -1,5 +1,6 @@
 """The aiohttp application: what the channels serve, and health."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -7,18 +8,21 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from bot.channels import Channel
+from bot.channels.webhook import Hook
 from bot.intake import Intake
 from bot.metrics import CONTENT_TYPE
 from bot.settings import SettingProblem, Settings
+from bot.web.shortcut import Shortcut
 from storage.database import Database
 from storage.session import DatabaseAway, StatementFailed
 
 log = logging.getLogger("bot.web")
 LARGEST_BODY = 22 * 1024 * 1024  # bytes: a photo of 20 MB in its envelope
+BACKLOG = 128  # connections that wait to be taken
 STOP_SECONDS = 1  # what the channels had in hand is finished by then
 
 
-def application(database: Database, channels: Iterable[Channel], intake: Intake) -> web.Application:
+def application(database: Database, intake: Intake, routes: Iterable[web.AbstractRouteDef]) -> web.Application:
     """Everything that is served over HTTP."""
 
     async def alive(request: web.Request) -> web.Response:
@@ -44,20 +48,21 @@ def application(database: Database, channels: Iterable[Channel], intake: Intake)
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})
 
     app = web.Application(client_max_size=LARGEST_BODY)
-    app.add_routes([web.get("/healthz", alive), web.get("/readyz", ready), web.get("/metrics", metrics)])
-    for channel in channels:
-        app.add_routes(channel.routes(intake.receive))
+    app.add_routes([web.get("/healthz", alive), web.get("/readyz", ready), web.get("/metrics", metrics), *routes])
     return app
 
 
 @asynccontextmanager
 async def serve(settings: Settings, database: Database, channels: dict[str, Channel], intake: Intake) -> AsyncIterator[None]:
     """Listens while the context lasts. Raises SettingProblem where the port cannot be had."""
-    runner = web.AppRunner(application(database, channels.values(), intake), access_log=None, shutdown_timeout=STOP_SECONDS)
+    routes = [route for channel in channels.values() for route in channel.routes(intake.receive)]
+    runner = web.AppRunner(application(database, intake, routes), access_log=None, shutdown_timeout=STOP_SECONDS)
     await runner.setup()
-    site = web.TCPSite(runner, settings.http_host, settings.http_port)
+    assert runner.server is not None
+    shortcut = Shortcut((route for route in routes if isinstance(route, Hook)), runner.server)
     try:
-        await site.start()
+        loop = asyncio.get_running_loop()
+        listening = await loop.create_server(shortcut, settings.http_host, settings.http_port, backlog=BACKLOG)
     except OSError as error:
         await runner.cleanup()
         where = f"{settings.http_host}:{settings.http_port}"
@@ -65,4 +70,5 @@ async def serve(settings: Settings, database: Database, channels: dict[str, Chan
     try:
         yield
     finally:
-        await runner.cleanup()
+        listening.close()
+        await asyncio.gather(shortcut.close(STOP_SECONDS), runner.cleanup())

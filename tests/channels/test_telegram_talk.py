@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import unused_port
 
 from bot.app import App, build
 from bot.settings import Settings
-from bot.web.server import application
 from storage.database import Database
 from storage.delivery import Delivery, Fate
 from storage.person import addressed, last_address
@@ -31,18 +30,15 @@ async def telegram_bot(api: TelegramApi, database: Database, folder: Path, webho
     """The whole bot, at the time of the talks."""
     port = unused_port()
     settings = Settings(  # type: ignore[call-arg]
-        _env_file=None, data_dir=folder, secret_key="s" * 40, telegram_bot_token=TOKEN, telegram_api_url=api.url,
+        _env_file=None, http_port=port, data_dir=folder, secret_key="s" * 40, telegram_bot_token=TOKEN, telegram_api_url=api.url,
         public_url=f"http://127.0.0.1:{port}" if webhook else "", telegram_webhook_secret=SECRET,
         association_name="Hội Khuyến học tỉnh Hà Tĩnh", messages_per_minute=6000,
     )  # fmt: skip
     clock = Player(database, folder)
     app = build(settings, database, now=lambda: clock.clock)
     app.player = clock  # type: ignore[attr-defined]
-    server = TestServer(application(database, app.channels.values(), app.intake), port=port)
-    await server.start_server()
-    async with app.running(http=False):
+    async with app.running():
         yield app
-    await server.close()
 
 
 class Reading:

@@ -9,11 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import unused_port
 
 from bot.app import App, build
 from bot.settings import Settings
-from bot.web.server import application
 from handlers.incoming import Incoming, Left, Meaning, Opened, Said, Sent
 from storage.database import Database
 from tests.channels import telegram_api, telegram_people, zalobot_api, zalooa_api
@@ -292,14 +291,14 @@ async def _served(database: Database, folder: Path, **more: Any) -> AsyncIterato
     port = unused_port()
     base = f"http://127.0.0.1:{port}"
     settings = Settings(  # type: ignore[call-arg]
-        _env_file=None, data_dir=folder, secret_key="s" * 40, association_name="Hội Khuyến học tỉnh Hà Tĩnh",
+        _env_file=None, http_port=port, data_dir=folder, secret_key="s" * 40, association_name="Hội Khuyến học tỉnh Hà Tĩnh",
         messages_per_minute=6000, **{name: base if value is None else value for name, value in more.items()},
     )  # fmt: skip
     player = Player(database, folder)
     app = build(settings, database, now=lambda: player.clock)
     for beside in (NarrowChannel(player.channel), Pager(player.channel)):
         app.channels[beside.name] = beside
-    async with TestServer(application(database, app.channels.values(), app.intake), port=port), app.running(http=False):
+    async with app.running():
         yield app, player, base
 
 

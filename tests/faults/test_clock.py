@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import unused_port
 from sqlmodel import col, select
 
 from bot.app import App, build, utc_now
 from bot.outbox import LEASE
 from bot.settings import Settings
-from bot.web.server import application
 from storage.database import Database
 from storage.delivery import Delivery, Fate
 from storage.event import Event
@@ -41,15 +40,12 @@ async def bot_with(clock: Clock, api: BadDay, database: Database, folder: Path) 
     """A whole bot on this clock, behind a webhook."""
     port = unused_port()
     settings = Settings(  # type: ignore[call-arg]
-        _env_file=None, data_dir=folder, secret_key="s" * 40, telegram_bot_token=TOKEN, telegram_api_url=api.url,
+        _env_file=None, http_port=port, data_dir=folder, secret_key="s" * 40, telegram_bot_token=TOKEN, telegram_api_url=api.url,
         public_url=f"http://127.0.0.1:{port}", telegram_webhook_secret=SECRET, messages_per_minute=6000,
     )  # fmt: skip
     app = build(settings, database, now=clock)
-    server = TestServer(application(database, app.channels.values(), app.intake), port=port)
-    await server.start_server()
-    async with app.running(http=False):
+    async with app.running():
         yield app
-    await server.close()
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forward", "back"])

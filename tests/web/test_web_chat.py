@@ -9,13 +9,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from sqlalchemy import text
 
 from bot.app import App, build
 from bot.channels import FINISH_SECONDS
 from bot.settings import Settings
-from bot.web.server import application
 from storage.database import Database
 from tests.talks import photo
 from tests.test_bad_input import digest
@@ -23,13 +21,11 @@ from tests.web.page import Page
 
 
 @pytest.fixture
-async def served(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[tuple[App, str]]:
-    app = build(Settings(data_dir=tmp_path, secret_key="s" * 40, _env_file=None), sqlite_database)  # type: ignore[call-arg]
-    server = TestServer(application(sqlite_database, app.channels.values(), app.intake))
-    async with app.running(http=False):
-        await server.start_server()
-        yield app, f"http://localhost:{server.port}"
-        await server.close()
+async def served(sqlite_database: Database, tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[tuple[App, str]]:
+    settings = Settings(data_dir=tmp_path, secret_key="s" * 40, http_port=unused_tcp_port, _env_file=None)  # type: ignore[call-arg]
+    app = build(settings, sqlite_database)
+    async with app.running():
+        yield app, f"http://localhost:{unused_tcp_port}"
 
 
 async def test_health(served: tuple[App, str]) -> None:
