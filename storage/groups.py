@@ -20,7 +20,7 @@ from storage.statements import Asked, Compiled, Query
 
 log = logging.getLogger("storage.groups")
 MOST = 64  # turns in a group
-MANY = 8  # turns that wait are worth a second group
+MANY = 24  # turns that wait are worth a second group: two small ones cost the database more than they save
 CLOSE_SECONDS = 1
 STUCK_SECONDS = 4.0  # a group that takes longer is not waited for by those who come
 SECONDS = 2.0  # for which a group waits for its slowest turn, or for a row that somebody else has

@@ -8,8 +8,8 @@ import resource
 import shutil
 import statistics
 import tempfile
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class Arena:
         self.stack = contextlib.ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         server = self.stack.enter_context(postgres_server())
+        self.postgres_pid, self.cores = server.get_pid(), (BOT_CORE,)
         self.postgres = f"postgresql://postgres@/%s?host={server.pgdata}"
         self.numbers = iter(range(1, 1_000_000))
         self.filled: set[str] = set()
@@ -58,6 +59,20 @@ class Arena:
 
     def __exit__(self, *error: Any) -> None:
         self.stack.close()
+
+    @contextmanager
+    def nobody_bound(self) -> Iterator[None]:
+        """Bot, database and world share both cores, as the system likes; what has begun before stays where it is."""
+        both = (BOT_CORE, WORLD_CORE)
+        for process in (0, self.postgres_pid):
+            os.sched_setaffinity(process, both)
+        self.cores = both
+        try:
+            yield
+        finally:
+            self.cores = (BOT_CORE,)
+            for process in (0, self.postgres_pid):
+                os.sched_setaffinity(process, {WORLD_CORE})
 
     async def database(self, kind: str, template: str = "template_bench") -> str:
         """The address of a copy."""
@@ -81,8 +96,7 @@ class Arena:
         folder = self.folder / f"data_{next(self.numbers)}"
         folder.mkdir()
         url = database_url or (await self.database(contestant.ours) if contestant.ours else "")
-        # Two processes share what there is: the world and the database are on the same two cores.
-        cores = (BOT_CORE,) if contestant.processes == 1 else (BOT_CORE, WORLD_CORE)
+        cores = self.cores if contestant.processes == 1 else (BOT_CORE, WORLD_CORE)
         api_port = free_port()
         servers = [Server(contestant, folder, api_port, url, cores) for _ in range(contestant.processes)]
         kind = WebWorld if contestant.page else World

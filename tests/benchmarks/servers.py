@@ -36,10 +36,10 @@ class Server:
     headers: ClassVar = {"X-Telegram-Bot-Api-Secret-Token": SECRET}
 
     def __init__(
-        self, contestant: Contestant, folder: Path, api_port: int, database_url: str = "", cores: tuple[int, ...] = ()
+        self, contestant: Contestant, folder: Path, api_port: int, database_url: str = "", cores: tuple[int, ...] = (BOT_CORE,)
     ) -> None:
         self.contestant, self.folder, self.api_port = contestant, folder, api_port
-        self.database_url, self.cores, self.port = database_url, cores or (BOT_CORE,), free_port()
+        self.database_url, self.cores, self.port = database_url, cores, free_port()
         self.process: asyncio.subprocess.Process | None = None
 
     def _settings(self) -> dict[str, str]:
