@@ -5,6 +5,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
@@ -31,6 +32,7 @@ MOST_PARTS = 12  # of one statement: more than a turn writes, and few enough to 
 SETTINGS = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
     ("enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_seqscan", "jit"), "off"
 )
+RING = "SELECT pg_notify(name, words) FROM unnest($1::text[], $2::text[]) AS rings (name, words)"
 _NUMBERED = " RETURNING "
 _PARAMETER = re.compile(r"\$(\d+)")
 AWAY = (
@@ -45,6 +47,14 @@ class _Connection(asyncpg.Connection):
         return ""
 
 
+@dataclass(slots=True)
+class _Rings:
+    """What is rung together: (name, words) each; `problem` says why it was not."""
+
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    problem: str = ""
+
+
 class Postgres:
     """A pool of connections to the database at `url`."""
 
@@ -52,6 +62,7 @@ class Postgres:
         self.dialect: Dialect = dialect()
         self.url, self._pool, self._opening = url, None, asyncio.Lock()
         self.groups = Groups(partial(Held, self), GROUPS)
+        self._ringing, self._rings = asyncio.Lock(), _Rings()
 
     def transaction(self, together: bool = False) -> "Held | Member":
         """A connection of the pool for one transaction; or a share in one, where nobody else is waited for."""
@@ -79,11 +90,26 @@ class Postgres:
             return self._pool
 
     async def ring(self, name: str, words: str) -> None:
-        """Tells every process that listens. Raises DatabaseAway."""
+        """Tells every process that listens. Raises DatabaseAway.
+
+        To the server it is a commit, one at a time for all processes: whoever rings meanwhile does so with the next.
+        """
+        rings = self._rings
+        rings.calls.append((name, words))
+        async with self._ringing:
+            if rings is self._rings:
+                self._rings = _Rings()
+                await self._ring_all(rings)
+        if rings.problem:
+            raise DatabaseAway(rings.problem)
+
+    async def _ring_all(self, rings: "_Rings") -> None:
+        rings.problem = "cut off"
         try:
-            await (await self.pool()).execute("SELECT pg_notify($1, $2)", name, words)
+            await (await self.pool()).execute(RING, *lists(rings.calls))
+            rings.problem = ""
         except AWAY as error:
-            raise DatabaseAway(type(error).__name__) from error
+            rings.problem = type(error).__name__
 
     async def listen(self, name: str, hear: Callable[[str], None]) -> None:
         """Calls `hear` with what any process rings, for ever; what rings while the line is down is not heard."""
