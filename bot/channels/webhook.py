@@ -2,7 +2,7 @@
 
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import orjson
@@ -19,7 +19,7 @@ Take = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | None]]
 class Hook(web.AbstractRouteDef):
     """One header of a call and its body say everything: `answer` gets these two, the header empty where it is missing."""
 
-    def __init__(self, path: str, header: str, answer: Callable[[bytes, bytes], Awaitable[Answer]]) -> None:
+    def __init__(self, path: str, header: str, answer: Callable[[bytes, bytes], Coroutine[Any, Any, Answer]]) -> None:
         self.path, self.header, self.answer = path, header, answer
 
     def register(self, router: web.UrlDispatcher) -> list[web.AbstractRoute]:

@@ -10,11 +10,12 @@ import email.utils
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from bot.channels.webhook import AGAIN, JSON, RETRY_AFTER, Hook
+from bot.channels.webhook import AGAIN, JSON, RETRY_AFTER, Answer, Hook
 
 log = logging.getLogger("bot.web")
 LONGEST_HEAD, LONGEST_BODY = 2048, 256 * 1024  # bytes; what is longer is not what a platform usually says
@@ -24,7 +25,6 @@ _HEAD = re.compile(rb"POST (/[!-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[ -~]*\r\n)+
 _LENGTH = re.compile(rb"[0-9]{1,6}")
 # Whoever sends one of these wants more than an answer.
 _NOT_PLAIN = {b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"trailer", b"te"}
-_REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 
 class _Head(NamedTuple):
@@ -40,8 +40,7 @@ class Shortcut:
     """Makes the protocol of each connection; `other` makes aiohttp's. Who is silent for `idle` seconds is let go."""
 
     def __init__(self, hooks: Iterable[Hook], other: Callable[[], asyncio.Protocol], idle: float = 300) -> None:
-        self.hooks = {hook.path: hook for hook in hooks}
-        self.headers = {hook.path: hook.header.lower().encode() for hook in self.hooks.values()}
+        self.hooks = {hook.path: (hook.header.lower().encode(), hook.answer) for hook in hooks}
         self.other, self.idle, self.closing = other, idle, False
         self.lines = set[_Line]()
         self.looking: asyncio.TimerHandle | None = None
@@ -71,6 +70,8 @@ class Shortcut:
         self.closing = True
         if self.looking:
             self.looking.cancel()
+        for line in [line for line in self.lines if line.task is None]:
+            line.close()
         if tasks := [line.task for line in self.lines if line.task]:
             _done, late = await asyncio.wait(tasks, timeout=seconds)
             for task in late:
@@ -118,13 +119,13 @@ class _Line(asyncio.Protocol):
             return
         whole = head.size + head.length
         if len(self.heard) >= whole:
-            given, body = head.headers.get(self.shortcut.headers[hook.path], b""), bytes(self.heard[head.size : whole])
+            (header, answer), body = hook, bytes(self.heard[head.size : whole])
             del self.heard[:whole]
-            self.task = asyncio.create_task(self._answer(hook, given, body))
+            self.task = asyncio.create_task(self._answer(answer(head.headers.get(header, b""), body)))
 
-    async def _answer(self, hook: Hook, given: bytes, body: bytes) -> None:
+    async def _answer(self, work: Coroutine[Any, Any, Answer]) -> None:
         try:
-            status, content = await hook.answer(given, body)
+            status, content = await work
         except Exception:
             log.exception("call not answered", extra={"action": "hook_failed"})
             status, content = 500, b""
@@ -135,7 +136,7 @@ class _Line(asyncio.Protocol):
                 self.shortcut.lines.discard(self)
         if self._open:
             self.transport.write(_answered(int(time.time()), status, len(content)) + content)
-        if self.heard:
+        if self.heard or self.shortcut.closing:
             self._leave()
 
     def _leave(self) -> None:
@@ -180,7 +181,7 @@ def _read(head: bytes) -> _Head | None:
 @lru_cache(100)
 def _answered(second: int, status: int, length: int) -> bytes:
     """The head of an answer."""
-    lines = [f"HTTP/1.1 {status} {_REASONS[status]}", f"Date: {email.utils.formatdate(second, usegmt=True)}"]
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"Date: {email.utils.formatdate(second, usegmt=True)}"]
     lines += [f"{name}: {value}" for name, value in RETRY_AFTER.items() if status == AGAIN]
     lines += [f"Content-Type: {JSON}"] if length else []
     return "\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode()
