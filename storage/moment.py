@@ -30,7 +30,7 @@ class Moment(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a time without a zone is not a point in time")
         known = value if value.tzinfo is UTC else value.astimezone(UTC)
-        return known.isoformat(" ", "microseconds")[:26]
+        return known.replace(tzinfo=None).isoformat(" ", "microseconds")
 
     @staticmethod
     @lru_cache(1000)
