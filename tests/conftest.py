@@ -59,10 +59,19 @@ def postgres_template(postgres: str) -> str:
 
 async def create(postgres: str, name: str, template: str | None = None) -> None:
     """A new database on the server."""
+    await _order(postgres, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+
+
+async def drop(postgres: str, name: str) -> None:
+    """The database is gone, and what the server still had to write is written."""
+    await _order(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _order(postgres: str, statement: str) -> None:
     import asyncpg
 
     connection = await asyncpg.connect(postgres % "postgres")
-    await connection.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    await connection.execute(statement)
     await connection.close()
 
 

@@ -13,12 +13,13 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.benchmarks.servers import BOT_CORE, WORLD_CORE, Contestant, Server
 from tests.benchmarks.talks import ANSWERS, beginning, paced, side_by_side, taps
 from tests.benchmarks.webworld import WebWorld
 from tests.benchmarks.world import World
-from tests.conftest import create, fill
+from tests.conftest import create, drop, fill
 from tests.running import free_port, postgres_server
 
 SIDE_BY_SIDE, WHEN_SLOW = 64, 256
@@ -95,16 +96,26 @@ class Arena:
         """The contestant's servers are up, and hear this world."""
         folder = self.folder / f"data_{next(self.numbers)}"
         folder.mkdir()
-        url = database_url or (await self.database(contestant.ours) if contestant.ours else "")
+        own = "" if database_url or not contestant.ours else await self.database(contestant.ours)
         cores = self.cores if contestant.processes == 1 else (BOT_CORE, WORLD_CORE)
         api_port = free_port()
-        servers = [Server(contestant, folder, api_port, url, cores) for _ in range(contestant.processes)]
+        servers = [Server(contestant, folder, api_port, database_url or own, cores) for _ in range(contestant.processes)]
         kind = WebWorld if contestant.page else World
         async with kind(servers, api_port, delay) as world, contextlib.AsyncExitStack() as running:
             for server in servers:
                 await running.enter_async_context(server)
             yield world
         shutil.rmtree(folder)
+        await self._forget(own)
+
+    async def _forget(self, url: str) -> None:
+        """What is left of one measurement is not tidied up while the next one runs."""
+        name = Path(urlsplit(url).path).name
+        if url.startswith("sqlite"):
+            for file in self.folder.glob(f"{name}*"):
+                file.unlink()
+        elif url:
+            await drop(self.postgres, name)
 
     async def measure(
         self, contestant: Contestant, delay: float, seconds: float, rate: float = 0, database_url: str = "", first: int = 1
