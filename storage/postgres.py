@@ -267,7 +267,9 @@ class PostgresConnection(Connection):
         except AWAY as error:
             raise DatabaseAway(type(error).__name__) from None
         except asyncpg.PostgresError as error:
-            raise StatementFailed(f"{type(error).__name__}: {error.args[0]}") from None
+            # What it says of a value begins with words of its own, and goes on with the value.
+            said = str(error.args[0]).partition(":")[0] if isinstance(error, asyncpg.DataError) else error.args[0]
+            raise StatementFailed(f"{type(error).__name__}: {said}") from None
 
 
 def _portions(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:

@@ -95,7 +95,8 @@ class Telegram:
                 return None
             # What may be lost without harm travels back with the answer.
             query = update.get("callback_query")
-            return {"method": "answerCallbackQuery", "callback_query_id": query["id"]} if query else {}
+            asked = query.get("id") if isinstance(query, dict) else None
+            return {"method": "answerCallbackQuery", "callback_query_id": asked} if asked else {}
 
         return [webhook(PATH, HEADER, self.secret, take, log)] if self.public_url else []
 

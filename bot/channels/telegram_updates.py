@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bot.channels.reading import number_of, text_of
 from handlers.incoming import Incoming, Meaning, Opened, Pressed, Said, Sent
 
 # An animation carries a document as well, a venue a location: the first that is there counts.
@@ -19,7 +20,7 @@ SERVICE = {
 
 def understood(update: dict[str, Any]) -> Incoming | None:
     """None where it is nothing for us. Raises KeyError, TypeError, ValueError or AttributeError where it is malformed."""
-    key = f"telegram:{int(update['update_id'])}"
+    key = f"telegram:{number_of(update['update_id'])}"
     if query := update.get("callback_query"):
         return _pressed(key, query)
     edited = "edited_message" in update
@@ -29,7 +30,7 @@ def understood(update: dict[str, Any]) -> Incoming | None:
     meaning = _edited(message) if edited else _meaning(message)
     if meaning is None:
         return None
-    return Incoming(key, _address(message["chat"]), meaning, message.get("from", {}).get("language_code"))
+    return Incoming(key, _address(message["chat"]), meaning, _language(message.get("from", {})))
 
 
 def _pressed(key: str, query: dict[str, Any]) -> Incoming | None:
@@ -37,34 +38,43 @@ def _pressed(key: str, query: dict[str, Any]) -> Incoming | None:
     message = query.get("message")
     if "data" not in query or (message and message["chat"]["type"] != "private"):
         return None
-    meaning = Pressed(query["data"], str(message["message_id"]) if message else None)
-    return Incoming(key, _address(query["from"]), meaning, query["from"].get("language_code"), query["id"])
+    meaning = Pressed(text_of(query["data"]), str(number_of(message["message_id"])) if message else None)
+    return Incoming(key, _address(query["from"]), meaning, _language(query["from"]), text_of(query["id"]))
 
 
 def _address(place: dict[str, Any]) -> str:
-    return f"telegram:{int(place['id'])}"
+    return f"telegram:{number_of(place['id'])}"
+
+
+def _language(person: dict[str, Any]) -> str | None:
+    return text_of(person["language_code"]) if "language_code" in person else None
 
 
 def _edited(message: dict[str, Any]) -> Meaning | None:
-    return Sent("edited", caption=message["text"]) if "text" in message else None
+    return Sent("edited", caption=text_of(message["text"])) if "text" in message else None
 
 
 def _meaning(message: dict[str, Any]) -> Meaning | None:
     if "text" in message:
-        return _text(message["text"])
+        return _text(text_of(message["text"]))
     if SERVICE & message.keys():
         return None
     field = next((field for field in KINDS if field in message), "")
-    caption = message.get("caption")
+    caption = text_of(message["caption"]) if "caption" in message else None
     match KINDS.get(field, "other"):
         case "photo":
             largest = max(message["photo"], key=lambda size: size["width"] * size["height"])
-            return Sent("photo", largest["file_id"], size=largest.get("file_size"), caption=caption)
+            return Sent("photo", text_of(largest["file_id"]), size=_size(largest), caption=caption)
         case "file":
             file = message["document"]
-            return Sent("file", file["file_id"], file.get("file_name"), file.get("file_size"), caption)
+            name = text_of(file["file_name"]) if "file_name" in file else None
+            return Sent("file", text_of(file["file_id"]), name, _size(file), caption)
         case kind:
             return Sent(kind, caption=caption)
+
+
+def _size(file: dict[str, Any]) -> int | None:
+    return number_of(file["file_size"]) if "file_size" in file else None
 
 
 def _text(text: str) -> Meaning:

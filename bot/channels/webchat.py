@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from bot.channels import FINISH_SECONDS, Can, Edit, NotFetched, Outgoing, Receive, TryAgain
+from bot.channels.reading import number_of, text_of
 from bot.pace import Pace
 from bot.web.history import attached, lines_of
 from bot.web.seats import Seats, network_address, same_origin, seat_name
@@ -222,7 +223,7 @@ class WebChat:
 
     async def _hello(self, socket: Socket, chat: str, frame: dict[str, Any], receive: Receive) -> None:
         """Shows what was said since the page was last open; a new chat begins by itself."""
-        after = int(frame.get("after") or 0)
+        after = number_of(frame.get("after") or 0)
         async with socket.ready:
             async with self.database.transaction() as session:
                 known = await addressed(session, f"webchat:{chat}")
@@ -303,8 +304,7 @@ def _meaning(frame: dict[str, Any]) -> Meaning:
 
 
 def _text(frame: dict[str, Any], key: str, longest: int) -> str:
-    value = frame[key]
-    if not isinstance(value, str) or not value or len(value) > longest:
+    text = text_of(frame[key])
+    if not 0 < len(text) <= longest:
         raise ValueError(key)
-    # Half an emoji is no character: no database and no page could write it.
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

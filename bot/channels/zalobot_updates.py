@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from bot.channels.reading import name_of, text_of
 from handlers.incoming import Incoming, Meaning, Opened, Said, Sent
 
 PROBE = "webhook.test"
-LONGEST_ID = 100  # characters
 KINDS = {"voice": "voice", "sticker": "sticker"}
 
 
@@ -31,34 +31,20 @@ def understood(body: dict[str, Any], own_id: str | None = None) -> Incoming | No
         return None
     message = event["message"]
     sender, chat = message["from"], message["chat"]
-    if sender.get("is_bot") or _id(sender) == own_id or chat["chat_type"] != "PRIVATE":
+    if sender.get("is_bot") or name_of(sender) == own_id or chat["chat_type"] != "PRIVATE":
         return None
     meaning = _meaning(name.removeprefix("message.").removesuffix(".received"), message)
-    return Incoming(f"zalobot:{_id(message, 'message_id')}", f"zalobot:{_id(chat)}", meaning)
-
-
-def _id(thing: dict[str, Any], field: str = "id") -> str:
-    given = thing[field]
-    if not isinstance(given, str | int) or isinstance(given, bool) or not 0 < len(str(given)) <= LONGEST_ID:
-        raise ValueError(field)
-    return str(given)
+    return Incoming(f"zalobot:{name_of(message, 'message_id')}", f"zalobot:{name_of(chat)}", meaning)
 
 
 def _meaning(kind: str, message: dict[str, Any]) -> Meaning:
     match kind:
         case "text":
-            return _text(_words(message["text"]))
+            return _text(text_of(message["text"]))
         case "image":
             caption = message.get("caption")
-            return Sent("photo", _picture(message), caption=_words(caption) if caption else None)
+            return Sent("photo", _picture(message), caption=text_of(caption) if caption else None)
     return Sent(KINDS.get(kind, "other"))
-
-
-def _words(text: Any) -> str:
-    if not isinstance(text, str):
-        raise ValueError("text")
-    # Half an emoji is no character: no database could write it.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _text(text: str) -> Meaning:
@@ -70,6 +56,4 @@ def _picture(message: dict[str, Any]) -> str:
     """Its address, in whichever of the three spellings."""
     photos = message.get("photos") or [{}]
     url = message.get("photo_url") or message.get("photo") or photos[0]["url"]
-    if not isinstance(url, str):
-        raise ValueError("photo")
-    return url
+    return text_of(url)

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
+from bot.channels.reading import name_of, text_of
 from handlers.incoming import Incoming, Left, Meaning, Pressed, Said, Sent, Withdrew
 
 # A tap comes back as text: what we wrote into the button. A person can type it too; it is input like any other.
 TAP = re.compile(r"#([a-z]+\.[a-z_]+(?::[A-Za-z0-9_.\-]{1,40})*)")
 LONGEST_TOKEN = 64  # bytes
-LONGEST_ID = 100
 OTHERS = {
     "user_send_audio": "voice", "user_send_video": "video", "user_send_sticker": "sticker", "user_send_location": "location",
     "user_send_link": "other", "user_send_business_card": "contact",
@@ -37,29 +37,29 @@ def understood(event: dict[str, Any]) -> Incoming | None:
     meaning = _meaning(name, event)
     if meaning is None:
         return None
-    user = _id(event["follower"] if name in ("follow", "unfollow") else event["sender"])
+    user = name_of(event["follower"] if name in ("follow", "unfollow") else event["sender"])
     return Incoming(f"zalooa:{_key(name, user, event)}", f"zalooa:{user}", meaning)
 
 
 def _meaning(name: str, event: dict[str, Any]) -> Meaning | None:
     match name:
         case "user_send_text":
-            return _text(_words(event["message"]["text"]))
+            return _text(text_of(event["message"]["text"]))
         case "user_send_image" | "user_send_gif":
             caption = event["message"].get("text")
             url = _attached(event).get("url")
-            return Sent("photo", _words(url) if url else None, caption=_words(caption) if caption else None)
+            return Sent("photo", text_of(url) if url else None, caption=text_of(caption) if caption else None)
         case "user_send_file":
             file = _attached(event)
             size = int(file["size"]) if str(file.get("size", "")).isdigit() else None
-            return Sent("file", _words(file["url"]), _words(file.get("name") or "tep")[:120], size)
+            return Sent("file", text_of(file["url"]), text_of(file.get("name") or "tep")[:120], size)
         case "follow":
             return Said("/start")
         case "unfollow":
             return Left()
         case "user_submit_info":
             # Only the name: the rest was not asked for, and is not kept.
-            return Sent("contact", caption=_words(event["info"]["name"])[:100])
+            return Sent("contact", caption=text_of(event["info"]["name"])[:100])
         case "user_withdraw":
             return Withdrew()
     return Sent(OTHERS[name]) if name in OTHERS else None
@@ -74,24 +74,9 @@ def _attached(event: dict[str, Any]) -> dict[str, Any]:
     return event["message"]["attachments"][0]["payload"]  # type: ignore[no-any-return]
 
 
-def _id(thing: dict[str, Any]) -> str:
-    given = thing["id"]
-    if not isinstance(given, str | int) or isinstance(given, bool) or not 0 < len(str(given)) <= LONGEST_ID:
-        raise ValueError("id")
-    return _words(str(given))
-
-
 def _key(name: str, user: str, event: dict[str, Any]) -> str:
     """What the platform calls it; some events have no name, and no two of them the same time."""
     message = event.get("message")
-    given = message.get("msg_id") if isinstance(message, dict) else None
-    if given:
-        return _id({"id": given})
+    if isinstance(message, dict) and message.get("msg_id"):
+        return name_of(message, "msg_id")
     return hashlib.sha256(f"{name} {user} {event['timestamp']}".encode()).hexdigest()
-
-
-def _words(text: Any) -> str:
-    if not isinstance(text, str):
-        raise ValueError("text")
-    # Half an emoji is no character: no database could write it.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -4,6 +4,7 @@ import json
 
 from aiohttp import BodyPartReader, web
 
+from bot.channels.reading import text_of
 from storage.files import LARGEST
 
 
@@ -14,9 +15,9 @@ async def read_upload(request: web.Request) -> tuple[bytes, str | None, str | No
         if not isinstance(part, BodyPartReader):
             continue
         if part.name == "caption":
-            caption = (await part.text())[:1000]
+            caption = text_of(await part.text())[:1000]
         elif part.name == "file":
-            name = (part.filename or "")[:120] or None
+            name = text_of(part.filename or "")[:120] or None
             content = await _limited(part)
     if not content:
         raise web.HTTPBadRequest(text=json.dumps({"error": "Trợ lý chưa nhận được tệp nào."}), content_type="application/json")

@@ -37,7 +37,7 @@ def _spoil(body: Any, chance: random.Random) -> None:
     if chance.random() < 0.3 and isinstance(holder, dict):
         del holder[key]
     else:
-        holder[key] = chance.choice(ODD)
+        holder[key] = copy.deepcopy(chance.choice(ODD))
 
 
 def _places(thing: Any) -> Iterator[tuple[Any, Any]]:

@@ -1,4 +1,4 @@
-"""200 bodies a channel that no platform should send: never a 500, never a trace in the data."""
+"""200 bodies a channel that no platform should send: never a 500, never a trace in the data, never asked for again."""
 
 import json
 from pathlib import Path
@@ -69,6 +69,15 @@ async def test_a_webhook(channel: str, sqlite_database: Database, tmp_path: Path
         assert len(answers) >= 200
         assert not [status for status in answers if status >= 500], answers
         assert await counts(sqlite_database) == before
+
+
+@pytest.mark.parametrize("channel", HOOKS)
+async def test_none_is_asked_for_for_ever(channel: str, postgres_database: Database, tmp_path: Path) -> None:
+    """What a database cannot hold would come again and again, before everything else."""
+    path, _understood, recorded = HOOKS[channel]
+    async with CHANNELS[channel](postgres_database, tmp_path) as town, aiohttp.ClientSession() as http:
+        answers = [await _post(http, base_of(town) + path, body) for body in malformed(recorded, 1500, seed=11)]
+        assert not [status for status in answers if status >= 500], answers
 
 
 async def _post(http: aiohttp.ClientSession, url: str, body: bytes) -> int:

@@ -117,7 +117,8 @@ async def test_the_same_frame_twice_counts_once(served: tuple[App, str], sqlite_
     "data",
     ["", "null", "[]", "{", '"x"', "{}", '{"type": "say"}', '{"type": "say", "id": "a", "text": 7}', '{"type": "hello", "after": "x"}',
      '{"type": "press", "id": "b", "token": "account.menu", "message": "x"}', '{"type": "say", "id": "' + "x" * 41 + '", "text": "a"}',
-     '{"type": "press", "id": "c", "token": "' + "x" * 65 + '", "message": 1}', '{"type": "other", "id": "d"}'],
+     '{"type": "press", "id": "c", "token": "' + "x" * 65 + '", "message": 1}', '{"type": "other", "id": "d"}',
+     '{"type": "say", "id": "\\u0000", "text": "a"}', '{"type": "hello", "after": 1180591620717411303424}'],
 )  # fmt: skip
 async def test_odd_frames_are_refused(data: str, served: tuple[App, str], sqlite_database: Database) -> None:
     async with Page(served[1]) as page:
