@@ -17,7 +17,7 @@ from storage.heard import was_heard
 from storage.person import Person
 from storage.place import Place
 from storage.postgres import MOST_PARTS, _portions
-from storage.session import Conflict, Session, Write
+from storage.session import Conflict, Session, StatementFailed, Write
 from storage.speaker import Speaker, newcomer, speaker
 from storage.statements import new
 from tests.conftest import NOW
@@ -278,3 +278,12 @@ async def test_many_rows_are_written_at_once(database: Database) -> None:
         assert [(row.fate, row.sent_at, row.problem, row.tries, row.claimed_until) for row in stored] == [
             ("sent", later, None, 0, later), ("failed", None, "lạ", 1, later), ("queued", later, None, 2, None),
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("statement", "value"), [("SELECT $1::int4", "Lò Thị Mận"), ("SELECT $1::text::int4", "Lò Thị Mận")])
+async def test_what_a_database_cannot_take_is_not_told_further(statement: str, value: str, postgres_database: Database) -> None:
+    with pytest.raises(StatementFailed) as failed:
+        async with postgres_database.transaction() as session:
+            await session.connection.fetch(statement, [value])
+    assert "Mận" not in str(failed.value)
+    assert "invalid input" in str(failed.value)
