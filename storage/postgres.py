@@ -5,7 +5,6 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
@@ -18,12 +17,14 @@ from storage.groups import Groups, Member
 from storage.many import NUMBERS, lists, look_for_many, sequence_of, write_for_many, write_together
 from storage.session import Conflict, Connection, DatabaseAway, StatementFailed, Write
 from storage.statements import Compiled, Query
+from storage.together import Together
 
 CONNECTIONS = 10
 LOOK_SECONDS = 1.0
 PATIENCE = 4.0  # seconds for a connection: an operator who mistyped an address is told soon
 COMMAND_SECONDS = 20  # for one statement, also on a connection whose other end is gone without a word
 CLOSE_SECONDS = 1
+RING_SECONDS = 2  # all who ring wait for the one that is under way
 GROUPS = 2  # while one is on its way to the server, the other is worked on
 STATEMENTS = 500  # kept prepared on each connection
 MOST_PARTS = 12  # of one statement: more than a turn writes, and few enough to have been prepared before
@@ -47,14 +48,6 @@ class _Connection(asyncpg.Connection):
         return ""
 
 
-@dataclass(slots=True)
-class _Rings:
-    """What is rung together: (name, words) each; `problem` says why it was not."""
-
-    calls: list[tuple[str, str]] = field(default_factory=list)
-    problem: str = ""
-
-
 class Postgres:
     """A pool of connections to the database at `url`."""
 
@@ -62,7 +55,7 @@ class Postgres:
         self.dialect: Dialect = dialect()
         self.url, self._pool, self._opening = url, None, asyncio.Lock()
         self.groups = Groups(partial(Held, self), GROUPS)
-        self._ringing, self._rings = asyncio.Lock(), _Rings()
+        self.rings = Together(self._ring)
 
     def transaction(self, together: bool = False) -> "Held | Member":
         """A connection of the pool for one transaction; or a share in one, where nobody else is waited for."""
@@ -94,22 +87,22 @@ class Postgres:
 
         To the server it is a commit, one at a time for all processes: whoever rings meanwhile does so with the next.
         """
-        rings = self._rings
-        rings.calls.append((name, words))
-        async with self._ringing:
-            if rings is self._rings:
-                self._rings = _Rings()
-                await self._ring_all(rings)
-        if rings.problem:
-            raise DatabaseAway(rings.problem)
+        await self.rings.ask((name, words))
 
-    async def _ring_all(self, rings: "_Rings") -> None:
-        rings.problem = "cut off"
+    async def _ring(self, calls: list[tuple[str, str]]) -> None:
+        pool = await self.pool()
         try:
-            await (await self.pool()).execute(RING, *lists(rings.calls))
-            rings.problem = ""
-        except AWAY as error:
-            rings.problem = type(error).__name__
+            connection = await pool.acquire(timeout=RING_SECONDS)
+            try:
+                await connection.execute(RING, *lists(calls), timeout=RING_SECONDS)
+            except BaseException:
+                # The driver would wait for a server that does not answer.
+                connection.terminate()
+                raise
+            finally:
+                await pool.release(connection)
+        except (*AWAY, asyncpg.PostgresError, asyncpg.InternalClientError) as error:
+            raise DatabaseAway(type(error).__name__) from None
 
     async def listen(self, name: str, hear: Callable[[str], None]) -> None:
         """Calls `hear` with what any process rings, for ever; what rings while the line is down is not heard."""
@@ -155,6 +148,7 @@ class Postgres:
 
     async def close(self) -> None:
         await self.groups.close()
+        await self.rings.close()
         if self._pool is None:
             return
         try:

@@ -1,9 +1,15 @@
 """Processes ring each other: nothing that was rung is lost, and many ring together."""
 
 import asyncio
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
+import storage.postgres
 from storage.database import Database
-from storage.postgres import CONNECTIONS
+from storage.postgres import CONNECTIONS, Postgres
 from storage.session import DatabaseAway
 
 TRANSACTIONS = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"  # each ring is one
@@ -33,21 +39,106 @@ async def test_who_rings_in_vain_is_told() -> None:
     assert [type(one) for one in outcomes] == [DatabaseAway] * 5
 
 
-async def test_who_is_cut_off_leaves_no_other_in_the_dark(postgres_database: Database) -> None:
-    """Whoever rings for all may end in the middle: the others do not believe that they were heard."""
+async def test_who_is_cut_off_takes_nobody_along(postgres_database: Database) -> None:
+    driver, heard = postgres_database.driver, list[str]()
+    pool = await driver.pool()
+    everything = [await pool.acquire() for _each in range(CONNECTIONS)]
+    await everything[0].add_listener("bell", lambda line, process, name, words: heard.append(words))
+    rings = [asyncio.create_task(driver.ring("bell", "the first alone"))]
+    await asyncio.sleep(0.02)  # it waits for a connection
+    rings += [asyncio.create_task(driver.ring("bell", str(number))) for number in range(3)]
+    await asyncio.sleep(0.02)
+    rings[0].cancel()
+    rings[1].cancel()
+    for connection in everything[1:]:
+        await pool.release(connection)
+    outcomes = await asyncio.gather(*rings, return_exceptions=True)
+    assert [type(one) for one in outcomes] == [asyncio.CancelledError] * 2 + [type(None)] * 2
+    await everything[0].fetchval("SELECT 1")
+    assert {"1", "2"} <= set(heard)
+    await everything[0].reset()
+    await pool.release(everything[0])
+
+
+async def test_what_no_server_takes_is_told_and_the_next_is_rung(postgres_database: Database) -> None:
+    driver = postgres_database.driver
+    with pytest.raises(DatabaseAway, match="InvalidParameterValue"):
+        await driver.ring("bell", "x" * 9000)
+    await driver.ring("bell", "words")
+
+
+async def test_the_end_leaves_nobody_waiting(postgres_database: Database) -> None:
     driver = postgres_database.driver
     pool = await driver.pool()
     everything = [await pool.acquire() for _each in range(CONNECTIONS)]
     rings = [asyncio.create_task(driver.ring("bell", "the first alone"))]
-    await asyncio.sleep(0.02)  # it waits for a connection
-    rings += [asyncio.create_task(driver.ring("bell", "words")) for _each in range(3)]
     await asyncio.sleep(0.02)
-    rings[0].cancel()
-    await asyncio.sleep(0.02)  # the second waits for a connection, for all three
-    rings[1].cancel()
+    rings.append(asyncio.create_task(driver.ring("bell", "the next")))
+    await asyncio.sleep(0.02)
+    await driver.rings.close()
     outcomes = await asyncio.gather(*rings, return_exceptions=True)
-    cut = asyncio.CancelledError
-    assert [type(one) for one in outcomes] == [cut, cut, DatabaseAway, DatabaseAway]
+    assert [type(one) for one in outcomes] == [DatabaseAway] * 2
     for connection in everything:
         await pool.release(connection)
-    await driver.ring("bell", "words")
+
+
+async def test_connections_that_do_not_answer_hold_nobody_up_for_long(postgres_database: Database, monkeypatch: Any) -> None:
+    monkeypatch.setattr(storage.postgres, "RING_SECONDS", 0.4)
+    place = urlsplit(postgres_database.driver.url)
+    folder = parse_qs(place.query)["host"][0]
+    async with Relay(f"{folder}/.s.PGSQL.5432") as relay:
+        driver = Postgres(f"postgresql://postgres@127.0.0.1:{relay.port}{place.path}?sslmode=disable")
+        pool = await driver.pool()
+        open_now = [await pool.acquire() for _each in range(3)]
+        for connection in open_now:
+            await pool.release(connection)
+        relay.mute()
+        began = time.monotonic()
+        for _dead in open_now:
+            with pytest.raises(DatabaseAway, match="Timeout"):
+                await driver.ring("bell", "words")
+        await driver.ring("bell", "words")
+        assert time.monotonic() - began < 2
+        await driver.close()
+
+
+class Relay:
+    """A way to the server on which connections fall silent."""
+
+    def __init__(self, socket: str) -> None:
+        self.socket, self.lines = socket, list[asyncio.Task[None]]()
+        self.heard = set[asyncio.Task[None]]()  # those that are not mute
+
+    async def __aenter__(self) -> "Relay":
+        self.server = await asyncio.start_server(self._line, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.server.close()
+        for line in self.lines:
+            line.cancel()
+        await asyncio.gather(*self.lines, return_exceptions=True)
+
+    def mute(self) -> None:
+        """Those that are open now say nothing any more; new ones do."""
+        self.heard.clear()
+
+    async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = asyncio.current_task()
+        assert line
+        self.lines.append(line)
+        self.heard.add(line)
+        from_server, to_server = await asyncio.open_unix_connection(self.socket)
+
+        async def carry(source: asyncio.StreamReader, goal: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                if line in self.heard:
+                    goal.write(data)
+
+        try:
+            await asyncio.gather(carry(reader, to_server), carry(from_server, writer))
+        finally:
+            for way in (writer, to_server):
+                way.transport.abort()
+            await asyncio.sleep(0)
