@@ -3,7 +3,12 @@
 import json
 import logging
 import re
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
+
+from storage.session import Conflict, DatabaseAway, StatementFailed
 
 PLAIN = set(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {"message", "asctime", "taskName"}
 _TOKEN = re.compile(r"\b\d{5,12}:[A-Za-z0-9_-]{20,}")
@@ -23,6 +28,25 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return _TOKEN.sub("(token)", json.dumps(line, ensure_ascii=False, default=str))
+
+    def formatException(self, ei: Any) -> str:
+        """The kind of an error and its place, and of those that led to it. What it says may quote what somebody wrote."""
+        return "\n".join(_told(ei[1])) if ei[1] else ""
+
+
+def _told(error: BaseException) -> Iterator[str]:
+    if before := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        yield from _told(before)
+    for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield from _told(inner)
+    yield "".join(traceback.format_tb(error.__traceback__)) + type(error).__name__ + _said(error)
+
+
+def _said(error: BaseException) -> str:
+    """The database's errors come without values, the system's with none but a file's name."""
+    if isinstance(error, Conflict | DatabaseAway | StatementFailed):
+        return f": {error}"
+    return f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
 
 
 def set_up(level: str) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import time
-import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -16,7 +15,7 @@ Update = dict[str, Any]
 Understand = Callable[[Update], Incoming | None]
 Thank = Callable[[str], Coroutine[Any, Any, None]]
 Apologise = Callable[[Incoming], Coroutine[Any, Any, None]]
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
 
 
 class Hearing:
@@ -33,8 +32,8 @@ class Hearing:
         try:
             return self.understand(update)
         except MALFORMED as error:
-            extra = {"action": "parse_failed", "update": update.get("update_id")} | _where(error)
-            self.log.error("update not readable", extra=extra)
+            extra = {"action": "parse_failed", "update": update.get("update_id")}
+            self.log.error("update not readable", exc_info=error, extra=extra)
             return None
 
     async def take(self, receive: Receive, update: Update) -> bool:
@@ -59,7 +58,7 @@ class Hearing:
         try:
             receipt = await receive(incoming)
         except Exception as error:
-            self.log.error("message not taken", extra={"action": "receive_failed"} | _where(error))
+            self.log.error("message not taken", exc_info=error, extra={"action": "receive_failed"})
             if self.apologies.allows(incoming.address):
                 self._soon(self.apologise(incoming))
             return False
@@ -85,8 +84,3 @@ class Hearing:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
-
-
-def _where(error: Exception) -> dict[str, Any]:
-    """The kind of an error and its place, without its message: the database's errors quote what was being written."""
-    return {"error": type(error).__name__, "where": traceback.format_tb(error.__traceback__)}

@@ -19,7 +19,7 @@ SERVICE = {
 
 
 def understood(update: dict[str, Any]) -> Incoming | None:
-    """None where it is nothing for us. Raises KeyError, TypeError, ValueError or AttributeError where it is malformed."""
+    """None where it is nothing for us. Raises LookupError, TypeError, ValueError or AttributeError where malformed."""
     key = f"telegram:{number_of(update['update_id'])}"
     if query := update.get("callback_query"):
         return _pressed(key, query)

@@ -24,7 +24,7 @@ def is_probe(body: dict[str, Any]) -> bool:
 
 
 def understood(body: dict[str, Any], own_id: str | None = None) -> Incoming | None:
-    """None where it is nothing for us. Raises KeyError, TypeError, ValueError or AttributeError where it is malformed."""
+    """None where it is nothing for us. Raises LookupError, TypeError, ValueError or AttributeError where malformed."""
     event = unwrapped(body)
     name = event["event_name"]
     if not name.startswith("message.") or not name.endswith(".received"):

@@ -13,6 +13,7 @@ from handlers.incoming import Incoming, Left, Meaning, Pressed, Said, Sent, With
 # A tap comes back as text: what we wrote into the button. A person can type it too; it is input like any other.
 TAP = re.compile(r"#([a-z]+\.[a-z_]+(?::[A-Za-z0-9_.\-]{1,40})*)")
 LONGEST_TOKEN = 64  # bytes
+LARGEST_EVENT = 256 * 1024  # bytes; it has to be read before it shows who wrote it
 OTHERS = {
     "user_send_audio": "voice", "user_send_video": "video", "user_send_sticker": "sticker", "user_send_location": "location",
     "user_send_link": "other", "user_send_business_card": "contact",
@@ -21,16 +22,20 @@ OTHERS = {
 
 def is_signed(raw: bytes, header: bytes, app_id: str, secret_key: str) -> bool:
     """Whether the platform signed these very bytes: SHA-256 over app id, body, time and the Official Account's secret key."""
+    if len(raw) > LARGEST_EVENT:
+        return False
     try:
-        timestamp = str(orjson.loads(raw).get("timestamp", ""))
+        timestamp = orjson.loads(raw).get("timestamp", "")
     except (ValueError, AttributeError):
         return False
-    wanted = hashlib.sha256(app_id.encode() + raw + timestamp.encode("utf-8", "surrogatepass") + secret_key.encode()).hexdigest()
+    if not isinstance(timestamp, str | int):
+        return False
+    wanted = hashlib.sha256(app_id.encode() + raw + str(timestamp).encode() + secret_key.encode()).hexdigest()
     return hmac.compare_digest(header.strip().lower().removeprefix(b"mac="), wanted.encode())
 
 
 def understood(event: dict[str, Any]) -> Incoming | None:
-    """None where it is nothing for us. Raises KeyError, TypeError, ValueError or AttributeError where it is malformed."""
+    """None where it is nothing for us. Raises LookupError, TypeError, ValueError or AttributeError where malformed."""
     name = event["event_name"]
     if not isinstance(name, str):
         raise ValueError("event_name")

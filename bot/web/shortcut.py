@@ -24,7 +24,7 @@ _END = b"\r\n\r\n"
 _HEAD = re.compile(rb"POST (/[!-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[ -~]*\r\n)+)\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,6}")
 # Whoever sends one of these wants more than an answer.
-_NOT_PLAIN = {b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"trailer", b"te"}
+_NOT_PLAIN = {b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"trailer", b"te", b"proxy-connection"}
 
 
 class _Head(NamedTuple):
@@ -37,11 +37,16 @@ class _Head(NamedTuple):
 
 
 class Shortcut:
-    """Makes the protocol of each connection; `other` makes aiohttp's. Who is silent for `idle` seconds is let go."""
+    """Makes the protocol of each connection; `other` makes aiohttp's.
 
-    def __init__(self, hooks: Iterable[Hook], other: Callable[[], asyncio.Protocol], idle: float = 300) -> None:
+    Who has called, or not yet, may be silent for `idle` seconds, longer than a proxy is; whose call has begun, for `patience`.
+    """
+
+    def __init__(
+        self, hooks: Iterable[Hook], other: Callable[[], asyncio.Protocol], idle: float = 3630, patience: float = 60
+    ) -> None:
         self.hooks = {hook.path: (hook.header.lower().encode(), hook.answer) for hook in hooks}
-        self.other, self.idle, self.closing = other, idle, False
+        self.other, self.idle, self.patience, self.closing = other, idle, patience, False
         self.lines = set[_Line]()
         self.looking: asyncio.TimerHandle | None = None
 
@@ -55,12 +60,14 @@ class Shortcut:
 
     def _look_later(self) -> None:
         """One look over all of them costs less than a timer for each."""
-        self.looking = asyncio.get_running_loop().call_later(self.idle, self._look)
+        self.looking = asyncio.get_running_loop().call_later(self.patience, self._look)
 
     def _look(self) -> None:
-        since = time.monotonic() - self.idle
-        for line in [line for line in self.lines if line.task is None and line.used < since]:
-            line.close()
+        now = time.monotonic()
+        for line in [line for line in self.lines if line.task is None]:
+            if now - line.used > (self.patience if line.heard else self.idle):
+                # Whoever has not read the last answer by now never will.
+                line.transport.abort()
         self.looking = None
         if self.lines:
             self._look_later()
@@ -76,6 +83,8 @@ class Shortcut:
             _done, late = await asyncio.wait(tasks, timeout=seconds)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=seconds)
         for line in list(self.lines):
             line.close()
 
@@ -90,7 +99,10 @@ class _Line(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        self.shortcut.opened(self)
+        if self.shortcut.closing:
+            self.close()
+        else:
+            self.shortcut.opened(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
@@ -98,6 +110,8 @@ class _Line(asyncio.Protocol):
             self.shortcut.lines.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        if not self.heard:
+            self.used = time.monotonic()
         self.heard += data
         if self.task is None:
             self._go_on()
@@ -129,6 +143,9 @@ class _Line(asyncio.Protocol):
         except Exception:
             log.exception("call not answered", extra={"action": "hook_failed"})
             status, content = 500, b""
+        except BaseException:
+            self.close()
+            raise
         finally:
             self.task, self.used = None, time.monotonic()
             if self.transport is None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from bot.logs import JsonLines
 from tests.channels import zalobot_api, zalooa_api
 from tests.channels.listening import SECRET, Listener
 from tests.channels.telegram_api import TOKEN, TelegramApi
@@ -17,9 +18,10 @@ PRIVATE = (TOKEN, TOKEN.partition(":")[2], zalobot_api.TOKEN.partition(":")[2], 
 def nothing_private_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     caplog.set_level(logging.DEBUG)
     yield
-    formatter = logging.Formatter()
+    formatter = JsonLines()
     for record in caplog.get_records("call"):
-        line = f"{formatter.format(record)} {record.__dict__}"
+        given = {key: value for key, value in record.__dict__.items() if key not in ("exc_info", "exc_text")}
+        line = f"{formatter.format(record)} {record.getMessage()} {given}"
         assert not [word for word in PRIVATE if word in line], line
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import sys
@@ -29,6 +30,7 @@ from bot.channels import (
     Unreachable,
 )
 from bot.channels.cutting import units
+from bot.channels.hearing import MALFORMED
 from bot.channels.zalooa import ZaloOa, read_templates
 from bot.channels.zalooa_client import CutOff, OaError, result
 from bot.channels.zalooa_events import is_signed, understood
@@ -142,6 +144,24 @@ def test_the_signature_vector() -> None:
     assert not is_signed(VECTOR.replace(b"Xin", b"xin"), b"mac=" + MAC, APP_ID, SECRET_KEY)
     assert not is_signed(VECTOR, b"", APP_ID, SECRET_KEY)
     assert not is_signed(b"[]", b"mac=" + MAC, APP_ID, SECRET_KEY)
+
+
+@pytest.mark.parametrize(
+    ("raw", "timestamp"),
+    [(b'{"timestamp":%b%b}' % (b"[" * 1000, b"]" * 1000), ""), (b'{"timestamp":null}', "None"),
+     (b'{"timestamp":"1"}'.ljust(300_000), "1")],
+    ids=["deep", "null", "long"],
+)  # fmt: skip
+def test_what_is_no_event_is_not_signed(raw: bytes, timestamp: str) -> None:
+    """Whoever it is from: it has to be read before that shows."""
+    signed = hashlib.sha256(APP_ID.encode() + raw + timestamp.encode() + SECRET_KEY.encode()).hexdigest()
+    assert not is_signed(raw, signed.encode(), APP_ID, SECRET_KEY)
+
+
+def test_an_event_without_what_it_announces() -> None:
+    event = {"event_name": "user_send_image", "sender": {"id": "1"}, "message": {"msg_id": "1", "attachments": []}}
+    with pytest.raises(MALFORMED):
+        understood(event)
     assert not is_signed(VECTOR, b"mac=\xff", APP_ID, SECRET_KEY)
 
 

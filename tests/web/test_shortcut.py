@@ -36,8 +36,8 @@ def call(body: bytes = BODY, head: dict[str, str] | None = None, first: str = "P
 class House:
     """A server of aiohttp's, with the short way before it or without."""
 
-    def __init__(self, short: bool, idle: float = 300) -> None:
-        self.short, self.idle, self.updates = short, idle, list[Any]()
+    def __init__(self, short: bool, idle: float = 300, patience: float = 60) -> None:
+        self.short, self.idle, self.patience, self.updates = short, idle, patience, list[Any]()
         self.gate: asyncio.Event | None = None
         self.guests: list[asyncio.StreamWriter] = []
 
@@ -57,13 +57,19 @@ class House:
         async def echo(given: bytes, body: bytes) -> Answer:
             return 200, json.dumps([given.decode("latin-1"), body.decode("latin-1")]).encode()
 
-        hooks = [webhook("/hook", HEADER, SECRET, self.take, logging.getLogger("test")), Hook("/echo", HEADER, echo)]
+        async def cut_off(given: bytes, body: bytes) -> Answer:
+            raise asyncio.CancelledError
+
+        hooks = [
+            webhook("/hook", HEADER, SECRET, self.take, logging.getLogger("test")), Hook("/echo", HEADER, echo),
+            Hook("/cut_off", HEADER, cut_off),
+        ]  # fmt: skip
         app = web.Application(client_max_size=LONGEST_BODY * 4)
         app.add_routes([*hooks, web.get("/end", end)])
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self.runner.setup()
         assert self.runner.server
-        self.shortcut = Shortcut(hooks, self.runner.server, self.idle)
+        self.shortcut = Shortcut(hooks, self.runner.server, self.idle, self.patience)
         served = self.shortcut if self.short else self.runner.server
         self.listening = await asyncio.get_running_loop().create_server(served, "127.0.0.1", 0)  # type: ignore[arg-type]
         self.port = self.listening.sockets[0].getsockname()[1]
@@ -160,6 +166,7 @@ _heads = st.fixed_dictionaries(
     {},
     optional={
         HEADER: st.sampled_from([SECRET, "another", "", "Ã¡", " " + SECRET + " "]),
+        "Proxy-Connection": st.sampled_from(["keep-alive", "close"]),
         "Host": st.sampled_from(["x", "bot.example:8080", ""]),
         "Connection": st.sampled_from(["keep-alive", "Keep-Alive", "close", "upgrade", "keep-alive, te"]),
         "Expect": st.just("100-continue"),
@@ -188,6 +195,7 @@ _calls = st.builds(call, _bodies, _heads, _firsts)
 @example(calls=[call()], cuts={len(call()) - 3}, patient=True)
 @example(calls=[call(head={"Host": ""})], cuts=set(), patient=True)
 @example(calls=[call(head={"Connection": "close"})], cuts=set(), patient=True)
+@example(calls=[call(head={"Proxy-Connection": "close"}), call()], cuts={len(call()) + 25}, patient=True)
 @example(calls=[call(head={"Expect": "100-continue"})], cuts=set(), patient=True)
 @example(calls=[call(b"5\r\nhello\r\n0\r\n\r\n", {"Transfer-Encoding": "chunked"})], cuts=set(), patient=True)
 @example(calls=[call(head={"Content-Encoding": "gzip"})], cuts=set(), patient=True)
@@ -330,14 +338,15 @@ def test_who_does_not_wait_is_not_read(run: Callable[..., None]) -> None:
 
 def test_who_is_silent_is_let_go(run: Callable[..., None]) -> None:
     async def calls() -> None:
-        async with House(short=True, idle=0.1).open() as house:
+        async with House(short=True, idle=0.3, patience=0.1).open() as house:
             house.gate = asyncio.Event()
             silent, half, busy = [await house.connect() for _each in range(3)]
             await said(half, call()[:-1])
             await said(busy, call())
-            for reader, _writer in (silent, half):
-                async with asyncio.timeout(2):
-                    assert await reader.read() == b""
+            async with asyncio.timeout(2):
+                assert await half[0].read() == b""
+                assert len(house.shortcut.lines) == 2, "who has not begun to call may take longer"
+                assert await silent[0].read() == b""
             house.gate.set()
             assert (await answered(busy[0]))[0] == 200, "whose turn is in hand waits as long as it takes"
             async with asyncio.timeout(2):
@@ -345,6 +354,64 @@ def test_who_is_silent_is_let_go(run: Callable[..., None]) -> None:
             await house.leave()
 
     run(calls())
+
+
+def test_a_call_after_a_long_silence_may_come_in_pieces(run: Callable[..., None]) -> None:
+    async def calls() -> None:
+        async with House(short=True, idle=30, patience=0.2).open() as house:
+            one = await house.connect()
+            await said(one, call())
+            assert (await answered(one[0]))[0] == 200
+            await asyncio.sleep(0.5)
+            await said(one, call()[:-1])
+            await asyncio.sleep(0.1)
+            await said(one, call()[-1:])
+            assert (await answered(one[0]))[0] == 200
+            assert house.by_aiohttp == 0
+            await house.leave()
+
+    run(calls())
+
+
+def test_who_cannot_be_answered_is_let_go(run: Callable[..., None]) -> None:
+    """As at aiohttp: whoever waits would wait for ever."""
+
+    async def calls(short: bool) -> None:
+        async with House(short).open() as house:
+            reader, writer = await house.connect()
+            writer.write(call(first="POST /cut_off HTTP/1.1") * 2)
+            async with asyncio.timeout(2):
+                assert await reader.read() == b""
+            await house.leave()
+
+    for short in (True, False):
+        run(calls(short))
+
+
+def test_who_comes_at_the_end_is_not_heard(run: Callable[..., None]) -> None:
+    async def calls() -> None:
+        async with House(short=True).open() as house:
+            house.shortcut.closing = True
+            reader, writer = await house.connect()
+            writer.write(call())
+            async with asyncio.timeout(2):
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+            assert not house.updates
+            await house.leave()
+
+    run(calls())
+
+
+def test_who_has_no_secret_is_not_read() -> None:
+    asked = []
+
+    async def answer(body: bytes) -> Answer:
+        hook = webhook("/hook", HEADER, SECRET, House(short=True).take, logging.getLogger("test"), asked.append)
+        return await hook.answer(b"another", body)
+
+    assert asyncio.run(answer(b'{"x": 1}')) == (403, b"") and asked == [{"x": 1}]
+    assert asyncio.run(answer(b'{"x": 1}'.ljust(5000))) == (403, b"") and len(asked) == 1
 
 
 def test_the_end_waits_for_what_is_in_hand(run: Callable[..., None]) -> None:
