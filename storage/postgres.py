@@ -92,15 +92,16 @@ class Postgres:
     async def _ring(self, calls: list[tuple[str, str]]) -> None:
         pool = await self.pool()
         try:
-            connection = await pool.acquire(timeout=RING_SECONDS)
-            try:
-                await connection.execute(RING, *lists(calls), timeout=RING_SECONDS)
-            except BaseException:
-                # The driver would wait for a server that does not answer.
-                connection.terminate()
-                raise
-            finally:
-                await pool.release(connection)
+            async with asyncio.timeout(RING_SECONDS):
+                connection = await pool.acquire()
+                try:
+                    await connection.execute(RING, *lists(calls))
+                except asyncio.CancelledError:
+                    # The driver would wait for a server that does not answer.
+                    _cut(connection)
+                    raise
+                finally:
+                    await pool.release(connection)
         except (*AWAY, asyncpg.PostgresError, asyncpg.InternalClientError) as error:
             raise DatabaseAway(type(error).__name__) from None
 
@@ -187,7 +188,7 @@ class Held:
         finally:
             try:
                 if isinstance(error, DatabaseAway):
-                    self.connection.terminate()
+                    _cut(self.connection)
                 # Where the line is broken the server undoes it by itself.
                 with contextlib.suppress(*AWAY):
                     if self.connection.is_in_transaction():
@@ -203,7 +204,7 @@ class PostgresConnection(Connection):
         self.connection = connection
 
     def break_off(self) -> None:
-        self.connection.terminate()
+        _cut(self.connection)
 
     async def begin(self) -> None:
         await self._run(self.connection.execute, "BEGIN")
@@ -261,9 +262,16 @@ class PostgresConnection(Connection):
         except AWAY as error:
             raise DatabaseAway(type(error).__name__) from None
         except asyncpg.PostgresError as error:
-            # What it says of a value begins with words of its own, and goes on with the value.
-            said = str(error.args[0]).partition(":")[0] if isinstance(error, asyncpg.DataError) else error.args[0]
-            raise StatementFailed(f"{type(error).__name__}: {said}") from None
+            # What it says of a value quotes it.
+            said = "" if isinstance(error, asyncpg.DataError) else f": {error.args[0]}"
+            raise StatementFailed(f"{type(error).__name__}{said}") from None
+
+
+def _cut(connection: Any) -> None:
+    """Does not wait for the server."""
+    # Where the server was first, the pool has taken the connection back already.
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 def _portions(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:

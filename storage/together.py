@@ -18,7 +18,7 @@ class _Batch(Generic[T]):
 
 
 class Together(Generic[T]):
-    """`do` is done once at a time: whoever asks meanwhile is in the next. It raises DatabaseAway, and ends by itself."""
+    """One `do` at a time, for all who asked meanwhile. `do` raises DatabaseAway, and ends by itself."""
 
     def __init__(self, do: Callable[[list[T]], Awaitable[None]]) -> None:
         self.do = do
@@ -31,6 +31,7 @@ class Together(Generic[T]):
         batch.asked.append(what)
         if self.task is None or self.task.done():
             self.task = asyncio.create_task(self._run())
+            self.task.add_done_callback(self._ended)
         # Whoever is cut off takes nobody along.
         if problem := await asyncio.shield(batch.over):
             raise DatabaseAway(problem)
@@ -42,17 +43,20 @@ class Together(Generic[T]):
                 await self.do(batch.asked)
                 problem = ""
             except DatabaseAway as away:
-                problem = str(away)
+                problem = str(away) or "away"
             except Exception:
                 log.exception("not done for those who asked", extra={"action": "together_failed"})
             finally:
                 batch.over.set_result(problem)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """However it did, nobody is left waiting."""
+        if task is self.task and self.next:
+            left, self.next = self.next, None
+            left.over.set_result("cut off")
 
     async def close(self) -> None:
         """Ends what is under way; whoever waits is told that the database is away."""
         if self.task:
             self.task.cancel()
             await asyncio.wait([self.task])
-        left, self.next = self.next, None
-        if left:
-            left.over.set_result("stopped")

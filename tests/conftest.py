@@ -71,8 +71,10 @@ async def _order(postgres: str, statement: str) -> None:
     import asyncpg
 
     connection = await asyncpg.connect(postgres % "postgres")
-    await connection.execute(statement)
-    await connection.close()
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
 """What is logged: where and what kind, never what somebody wrote."""
 
+import asyncio
+import gc
 import json
 import logging
 
-from bot.logs import JsonLines
+import pytest
+
+from bot.logs import JsonLines, unheard
 from storage.session import DatabaseAway
 
 SECRET = "0912345678"
@@ -36,6 +40,34 @@ def test_a_group_of_errors_tells_each() -> None:
     told = logged(ExceptionGroup(SECRET, [caught(OSError(28, "No space left on device", SECRET), TypeError(SECRET))]))
     assert SECRET not in told
     assert all(word in told for word in ("ExceptionGroup", "TypeError", "OSError: No space left on device"))
+
+
+def test_errors_that_led_to_one_another() -> None:
+    error = caught(ValueError(SECRET), KeyError(SECRET))
+    assert error.__cause__
+    error.__cause__.__cause__ = error
+    assert logged(error).count("KeyError") == 1
+
+
+async def test_what_nobody_waits_for_is_logged_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(unheard)
+
+    async def fails(words: str) -> None:
+        raise KeyError(words)
+
+    def breaks(words: str) -> None:
+        raise ValueError(words)
+
+    task = asyncio.create_task(fails(SECRET))
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    loop.call_soon(breaks, SECRET)
+    await asyncio.sleep(0.01)
+    lines = [JsonLines().format(record) for record in caplog.records]
+    assert len(lines) == 2 and SECRET not in "".join(lines)
+    assert "never retrieved" in lines[0] and "KeyError" in lines[0] and "breaks" in lines[1] and "ValueError" in lines[1]
 
 
 def test_what_the_database_said_is_told() -> None:

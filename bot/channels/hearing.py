@@ -15,7 +15,7 @@ Update = dict[str, Any]
 Understand = Callable[[Update], Incoming | None]
 Thank = Callable[[str], Coroutine[Any, Any, None]]
 Apologise = Callable[[Incoming], Coroutine[Any, Any, None]]
-MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
 class Hearing:
@@ -32,8 +32,7 @@ class Hearing:
         try:
             return self.understand(update)
         except MALFORMED as error:
-            extra = {"action": "parse_failed", "update": update.get("update_id")}
-            self.log.error("update not readable", exc_info=error, extra=extra)
+            self.log.error("update not readable", exc_info=error, extra={"action": "parse_failed"})
             return None
 
     async def take(self, receive: Receive, update: Update) -> bool:

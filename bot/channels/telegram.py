@@ -96,7 +96,7 @@ class Telegram:
             # What may be lost without harm travels back with the answer.
             query = update.get("callback_query")
             asked = query.get("id") if isinstance(query, dict) else None
-            return {"method": "answerCallbackQuery", "callback_query_id": asked} if asked else {}
+            return {"method": "answerCallbackQuery", "callback_query_id": asked} if isinstance(asked, str) else {}
 
         return [webhook(PATH, HEADER, self.secret, take, log)] if self.public_url else []
 

@@ -19,7 +19,7 @@ SERVICE = {
 
 
 def understood(update: dict[str, Any]) -> Incoming | None:
-    """None where it is nothing for us. Raises LookupError, TypeError, ValueError or AttributeError where malformed."""
+    """None where it is nothing for us. Raises one of `hearing.MALFORMED` where it cannot be read."""
     key = f"telegram:{number_of(update['update_id'])}"
     if query := update.get("callback_query"):
         return _pressed(key, query)
@@ -47,7 +47,7 @@ def _address(place: dict[str, Any]) -> str:
 
 
 def _language(person: dict[str, Any]) -> str | None:
-    return text_of(person["language_code"]) if "language_code" in person else None
+    return _text_in(person, "language_code")
 
 
 def _edited(message: dict[str, Any]) -> Meaning | None:
@@ -60,21 +60,26 @@ def _meaning(message: dict[str, Any]) -> Meaning | None:
     if SERVICE & message.keys():
         return None
     field = next((field for field in KINDS if field in message), "")
-    caption = text_of(message["caption"]) if "caption" in message else None
+    caption = _text_in(message, "caption")
     match KINDS.get(field, "other"):
         case "photo":
-            largest = max(message["photo"], key=lambda size: size["width"] * size["height"])
+            largest = max(message["photo"], key=lambda size: number_of(size["width"]) * number_of(size["height"]))
             return Sent("photo", text_of(largest["file_id"]), size=_size(largest), caption=caption)
         case "file":
             file = message["document"]
-            name = text_of(file["file_name"]) if "file_name" in file else None
-            return Sent("file", text_of(file["file_id"]), name, _size(file), caption)
+            return Sent("file", text_of(file["file_id"]), _text_in(file, "file_name"), _size(file), caption)
         case kind:
             return Sent(kind, caption=caption)
 
 
+def _text_in(thing: dict[str, Any], field: str) -> str | None:
+    given = thing.get(field)
+    return None if given is None else text_of(given)
+
+
 def _size(file: dict[str, Any]) -> int | None:
-    return number_of(file["file_size"]) if "file_size" in file else None
+    given = file.get("file_size")
+    return None if given is None else number_of(given)
 
 
 def _text(text: str) -> Meaning:

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from bot.channels import FINISH_SECONDS, Can, Edit, NotFetched, Outgoing, Receive, TryAgain
+from bot.channels.hearing import MALFORMED
 from bot.channels.reading import number_of, text_of
 from bot.pace import Pace
 from bot.web.history import attached, lines_of
@@ -210,7 +211,7 @@ class WebChat:
                     raise ValueError("a page says hello once")
                 return await self._hello(socket, chat, frame, receive)
             await self._take(socket, chat, frame_id or "", _meaning(frame), receive)
-        except (ValueError, KeyError, TypeError):
+        except MALFORMED:
             log.info("bad frame", extra={"action": "bad_frame"})
             await socket.write({"type": "error", "id": frame_id, "text": "Trợ lý không đọc được tin này."})
         except Exception:
@@ -250,7 +251,7 @@ class WebChat:
         try:
             upload_id = _text(dict(request.query), "id", 40)
             content, name, caption = await read_upload(request)
-        except (ValueError, KeyError, AssertionError) as odd:
+        except (ValueError, LookupError, AssertionError) as odd:
             log.info("bad upload", extra={"action": "bad_upload"})
             raise web.HTTPBadRequest from odd
         reference = f"{chat}:{upload_id}"
@@ -299,7 +300,7 @@ def _meaning(frame: dict[str, Any]) -> Meaning:
     if frame["type"] == "open":
         return Opened(_text(frame, "text", 64))
     if frame["type"] == "press":
-        return Pressed(_text(frame, "token", 64), str(int(frame["message"])))
+        return Pressed(_text(frame, "token", 64), str(number_of(frame["message"])))
     raise ValueError(frame["type"])
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from bot.channels.reading import object_of
+
 LARGEST_BODY = 1024 * 1024  # bytes
 LARGEST_PROBE = 4096
 AGAIN = 503  # the platform is to deliver it once more …
@@ -45,21 +47,22 @@ def webhook(
 ) -> Hook:
     """Behind a shared secret. Answers 200 only when `take` has said that the update is safe, with what it gives to be answered.
 
-    A platform that probes may do so without the secret, and wants its 200 for what cannot be read as well.
+    A platform that probes may do so without the secret.
     """
     expected = secret.encode()
 
     async def answer(given: bytes, body: bytes) -> Answer:
         if not hmac.compare_digest(given, expected):
             # Whoever has no secret is not read, beyond a few words.
-            if is_probe and len(body) <= LARGEST_PROBE and is_probe(_read(body) or {"": None}):
+            if is_probe and len(body) <= LARGEST_PROBE and is_probe(object_of(body) or {}):
                 return 200, b""
             log.warning("call without the secret", extra={"action": "webhook_forbidden"})
             return 403, b""
-        update = _read(body)
+        update = object_of(body)
         if update is None:
-            log.warning("body is not an update", extra={"action": "webhook_bad_body"})
-            return 200 if is_probe else 400, b""
+            # It would come again and again, and never be another.
+            log.error("body is not an update", extra={"action": "webhook_bad_body"})
+            return 200, b""
         taken = await take(update)
         if taken is None:
             return AGAIN, b""
@@ -78,11 +81,3 @@ async def _body(request: web.Request) -> bytes:
         if len(body) > LARGEST_BODY:
             raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(body))
     return bytes(body)
-
-
-def _read(body: bytes) -> dict[str, Any] | None:
-    try:
-        update = orjson.loads(body)
-    except ValueError:
-        return None
-    return update if isinstance(update, dict) else None

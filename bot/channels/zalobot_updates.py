@@ -20,11 +20,11 @@ def is_probe(body: dict[str, Any]) -> bool:
     event = unwrapped(body)
     message = event.get("message")
     sent = isinstance(message, dict) and (message.get("from") or message.get("chat"))
-    return not body or (event.get("event_name") == PROBE and not sent)
+    return event.get("event_name") == PROBE and not sent
 
 
 def understood(body: dict[str, Any], own_id: str | None = None) -> Incoming | None:
-    """None where it is nothing for us. Raises LookupError, TypeError, ValueError or AttributeError where malformed."""
+    """None where it is nothing for us. Raises one of `hearing.MALFORMED` where it cannot be read."""
     event = unwrapped(body)
     name = event["event_name"]
     if not name.startswith("message.") or not name.endswith(".received"):

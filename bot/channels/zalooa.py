@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from bot.channels import (
@@ -35,7 +34,7 @@ from bot.channels.piecewise import Piecewise
 from bot.channels.webhook import AGAIN, Answer, Hook
 from bot.channels.zalo_media import HOSTS, fetch_media
 from bot.channels.zalooa_client import OPERATOR, STALE_FILE, STALE_TOKEN, CutOff, OaClient, OaError, fate, until_morning
-from bot.channels.zalooa_events import is_signed, understood
+from bot.channels.zalooa_events import signed, understood
 from bot.channels.zalooa_files import Uploads
 from bot.channels.zalooa_tokens import NoToken, Tokens
 from handlers.incoming import Incoming, Sent
@@ -96,11 +95,12 @@ class ZaloOa:
 
     def routes(self, receive: Receive) -> Iterable[web.AbstractRouteDef]:
         async def answer(signature: bytes, raw: bytes) -> Answer:
-            if not is_signed(raw, signature, self.app_id, self._secret_key):
+            event = signed(raw, signature, self.app_id, self._secret_key)
+            if event is None:
                 log.warning("call without the signature", extra={"action": "webhook_forbidden"})
                 return 403, b""
-            event: Any = orjson.loads(raw)
-            if not isinstance(event, dict) or str(event.get("app_id", self.app_id)) != self.app_id:
+            app_id = event.get("app_id", self.app_id)
+            if not isinstance(app_id, str | int) or str(app_id) != self.app_id:
                 return 200, b""
             return 200 if self.hearing and await self._in_time(receive, event) else AGAIN, b""
 

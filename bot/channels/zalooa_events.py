@@ -5,9 +5,7 @@ import hmac
 import re
 from typing import Any
 
-import orjson
-
-from bot.channels.reading import name_of, text_of
+from bot.channels.reading import name_of, object_of, text_of
 from handlers.incoming import Incoming, Left, Meaning, Pressed, Said, Sent, Withdrew
 
 # A tap comes back as text: what we wrote into the button. A person can type it too; it is input like any other.
@@ -20,22 +18,20 @@ OTHERS = {
 }  # fmt: skip
 
 
-def is_signed(raw: bytes, header: bytes, app_id: str, secret_key: str) -> bool:
-    """Whether the platform signed these very bytes: SHA-256 over app id, body, time and the Official Account's secret key."""
-    if len(raw) > LARGEST_EVENT:
-        return False
-    try:
-        timestamp = orjson.loads(raw).get("timestamp", "")
-    except (ValueError, AttributeError):
-        return False
+def signed(raw: bytes, header: bytes, app_id: str, secret_key: str) -> dict[str, Any] | None:
+    """The event, where the platform signed these very bytes: SHA-256 over app id, body, time and the Official Account's
+    secret key."""
+    event = object_of(raw) if len(raw) <= LARGEST_EVENT else None
+    timestamp = event.get("timestamp", "") if event else None
     if not isinstance(timestamp, str | int):
-        return False
-    wanted = hashlib.sha256(app_id.encode() + raw + str(timestamp).encode() + secret_key.encode()).hexdigest()
-    return hmac.compare_digest(header.strip().lower().removeprefix(b"mac="), wanted.encode())
+        return None
+    wanted = hashlib.sha256(app_id.encode() + raw + str(timestamp).encode("utf-8", "surrogatepass") + secret_key.encode())
+    given = header.strip().lower().removeprefix(b"mac=")
+    return event if hmac.compare_digest(given, wanted.hexdigest().encode()) else None
 
 
 def understood(event: dict[str, Any]) -> Incoming | None:
-    """None where it is nothing for us. Raises LookupError, TypeError, ValueError or AttributeError where malformed."""
+    """None where it is nothing for us. Raises one of `hearing.MALFORMED` where it cannot be read."""
     name = event["event_name"]
     if not isinstance(name, str):
         raise ValueError("event_name")
@@ -56,8 +52,7 @@ def _meaning(name: str, event: dict[str, Any]) -> Meaning | None:
             return Sent("photo", text_of(url) if url else None, caption=text_of(caption) if caption else None)
         case "user_send_file":
             file = _attached(event)
-            size = int(file["size"]) if str(file.get("size", "")).isdigit() else None
-            return Sent("file", text_of(file["url"]), text_of(file.get("name") or "tep")[:120], size)
+            return Sent("file", text_of(file["url"]), text_of(file.get("name") or "tep")[:120], _size(file.get("size")))
         case "follow":
             return Said("/start")
         case "unfollow":
@@ -68,6 +63,11 @@ def _meaning(name: str, event: dict[str, Any]) -> Meaning | None:
         case "user_withdraw":
             return Withdrew()
     return Sent(OTHERS[name]) if name in OTHERS else None
+
+
+def _size(given: Any) -> int | None:
+    """It comes in words."""
+    return int(given) if isinstance(given, str | int) and str(given).isdecimal() else None
 
 
 def _text(text: str) -> Meaning:

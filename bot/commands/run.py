@@ -43,8 +43,10 @@ def _known(roles: str) -> list[str]:
 
 async def _serve(settings: Settings, roles: list[str]) -> None:
     stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(logs.unheard)
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stopped.set)
     async with open_database(settings) as database:
         links = await _first_steps(settings, database)
         database.keep_others_out()

@@ -39,7 +39,8 @@ class _Head(NamedTuple):
 class Shortcut:
     """Makes the protocol of each connection; `other` makes aiohttp's.
 
-    Who has called, or not yet, may be silent for `idle` seconds, longer than a proxy is; whose call has begun, for `patience`.
+    A connection may lie idle for `idle` seconds, longer than a proxy keeps one; a call that has begun must be whole within
+    one or two times `patience`.
     """
 
     def __init__(
@@ -66,14 +67,14 @@ class Shortcut:
         now = time.monotonic()
         for line in [line for line in self.lines if line.task is None]:
             if now - line.used > (self.patience if line.heard else self.idle):
-                # Whoever has not read the last answer by now never will.
+                # Not closed: that would wait for those who never read their last answer.
                 line.transport.abort()
         self.looking = None
         if self.lines:
             self._look_later()
 
     async def close(self, seconds: float) -> None:
-        """Finishes what is in hand, at most for so long, and lets everybody go."""
+        """Finishes what is in hand, waits at most so long for it and as long for what is cut off, and lets everybody go."""
         self.closing = True
         if self.looking:
             self.looking.cancel()

@@ -101,12 +101,14 @@ class Arena:
         api_port = free_port()
         servers = [Server(contestant, folder, api_port, database_url or own, cores) for _ in range(contestant.processes)]
         kind = WebWorld if contestant.page else World
-        async with kind(servers, api_port, delay) as world, contextlib.AsyncExitStack() as running:
-            for server in servers:
-                await running.enter_async_context(server)
-            yield world
-        shutil.rmtree(folder)
-        await self._forget(own)
+        try:
+            async with kind(servers, api_port, delay) as world, contextlib.AsyncExitStack() as running:
+                for server in servers:
+                    await running.enter_async_context(server)
+                yield world
+        finally:
+            shutil.rmtree(folder)
+            await self._forget(own)
 
     async def _forget(self, url: str) -> None:
         """What is left of one measurement is not tidied up while the next one runs."""

@@ -265,7 +265,7 @@ class TestWebhook:
             for secret in (None, "", "wrong", SECRET + "x", "xin chào"):
                 assert await post(b"{}", secret) == 403, secret
             for body in (b"", b"{", b"\xff", b"[]", b"[" * 100_000):
-                assert await post(body) == 400, body[:20]
+                assert await post(body) == 200, body[:20]
             assert await post(io.BytesIO(b" " * 10_000_000)) == 413
             assert await post(endless()) == 413
             assert await post(b'{"update_id": 1, "hologram": {}}') == 200

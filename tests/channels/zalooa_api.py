@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+import orjson
 from aiohttp import web
 
 from bot.channels.cutting import units
@@ -407,8 +408,9 @@ class ZaloOaApi:
 
 def signature(raw: bytes) -> str:
     timestamp = ""
-    with contextlib.suppress(ValueError, AttributeError):
-        timestamp = str(json.loads(raw).get("timestamp", ""))
+    for read in (orjson.loads, json.loads):  # one knows no half emoji, the other nothing deep
+        with contextlib.suppress(ValueError, AttributeError, RecursionError):
+            timestamp = str(read(raw).get("timestamp", ""))
     return hashlib.sha256(APP_ID.encode() + raw + timestamp.encode("utf-8", "surrogatepass") + SECRET_KEY.encode()).hexdigest()
 
 

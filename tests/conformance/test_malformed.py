@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import orjson
 import pytest
 
 from bot.channels import telegram_updates, zalobot_updates, zalooa_events
+from bot.channels.hearing import MALFORMED
+from bot.channels.reading import object_of
 from storage.database import Database
 from storage.tables import metadata
 from tests.channels.listening import SECRET
@@ -49,8 +50,8 @@ async def counts(database: Database) -> dict[str, int]:
 def is_understood(body: bytes, understood: Any) -> bool:
     """Some are spoiled where it does not matter."""
     try:
-        return understood(orjson.loads(body)) is not None
-    except (KeyError, TypeError, ValueError, AttributeError):
+        return (update := object_of(body)) is not None and understood(update) is not None
+    except MALFORMED:
         return False
 
 
@@ -76,8 +77,10 @@ async def test_none_is_asked_for_for_ever(channel: str, postgres_database: Datab
     """What a database cannot hold would come again and again, before everything else."""
     path, _understood, recorded = HOOKS[channel]
     async with CHANNELS[channel](postgres_database, tmp_path) as town, aiohttp.ClientSession() as http:
-        answers = [await _post(http, base_of(town) + path, body) for body in malformed(recorded, 1500, seed=11)]
-        assert not [status for status in answers if status >= 500], answers
+        for body in malformed(recorded, 1500, seed=11):
+            status = await _post(http, base_of(town) + path, body)
+            # What cannot be read, nobody can have signed.
+            assert status == 200 or (status == 403 and channel == "zalooa"), (status, body[:300])
 
 
 async def _post(http: aiohttp.ClientSession, url: str, body: bytes) -> int:
@@ -109,5 +112,5 @@ def _is_a_frame(text: str) -> bool:
         frame = json.loads(text)
         words = frame.get("token" if frame["type"] == "press" else "text")
         return frame["type"] in ("say", "press", "open", "hello") and isinstance(words, str | None)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except MALFORMED:
         return False

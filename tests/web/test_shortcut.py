@@ -358,13 +358,13 @@ def test_who_is_silent_is_let_go(run: Callable[..., None]) -> None:
 
 def test_a_call_after_a_long_silence_may_come_in_pieces(run: Callable[..., None]) -> None:
     async def calls() -> None:
-        async with House(short=True, idle=30, patience=0.2).open() as house:
+        async with House(short=True, patience=0.3).open() as house:
             one = await house.connect()
             await said(one, call())
             assert (await answered(one[0]))[0] == 200
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.4)
             await said(one, call()[:-1])
-            await asyncio.sleep(0.1)
+            house.shortcut._look()
             await said(one, call()[-1:])
             assert (await answered(one[0]))[0] == 200
             assert house.by_aiohttp == 0
