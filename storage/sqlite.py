@@ -27,9 +27,11 @@ STATEMENTS = 500  # kept prepared
 MOST = 64  # turns that share a commit, unless more are ready at once
 TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 # What was committed goes from the log into the file in a thread of its own, so that a slow disk holds nobody up; only where
-# that does not keep pace (40 MB) does a commit do it.
-PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=10000")
-TIDY_AFTER = 4000  # rows
+# that does not keep pace (80 MB) does a commit do it.
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=20000")
+TIDY_AFTER = 4000  # rows; to the log a commit of its own is worth five
+A_COMMIT = 5
+LONG_LOG = 8000  # pages; it begins anew only after a moment in which all of it is in the file
 
 
 class Sqlite(Connection):
@@ -93,6 +95,10 @@ class Sqlite(Connection):
         if before < count < MOST:
             loop.call_soon(self._commit, count)
             return
+        self._keep()
+
+    def _keep(self) -> None:
+        """Commits the group, and tells those who wait for it."""
         try:
             self.run("COMMIT")
         except Exception as error:
@@ -101,10 +107,11 @@ class Sqlite(Connection):
                     self.connection.execute("ROLLBACK")
             self.undone(error)
         else:
-            group, self.group = self.group, None
+            group, self.group = self.group or [], None
             for waiting in group:
                 if not waiting.done():
                     waiting.set_result(None)
+            self.untidy += A_COMMIT
             self._tidy()
 
     def commit_soon(self) -> None:
@@ -115,16 +122,27 @@ class Sqlite(Connection):
 
     def _tidy(self) -> None:
         if self.untidy > TIDY_AFTER and self.path != ":memory:" and (self.tidying is None or self.tidying.done()):
-            self.untidy, self.tidying = 0, asyncio.get_running_loop().run_in_executor(None, self._empty_log)
+            self.untidy, self.tidying = 0, asyncio.create_task(self._empty_log())
 
-    def _empty_log(self) -> None:
-        """Puts what the log holds into the file, without stopping anybody; what is in the way stays for the next time."""
+    async def _empty_log(self) -> None:
+        """Puts what the log holds into the file beside the turns; where it has grown long, also what they added meanwhile,
+        before the next may write: a commit that had to do so would hold up the loop."""
+        if await asyncio.to_thread(self._checkpoint) > LONG_LOG:
+            async with self.turn:
+                if self.group is not None:
+                    self._keep()
+                await asyncio.to_thread(self._checkpoint)
+            self.commit_soon()
+
+    def _checkpoint(self) -> int:
+        """Gives the pages in the log; what is in the way stays for the next time."""
         try:
             with contextlib.closing(sqlite3.connect(self.path, 0)) as beside:
                 beside.execute("PRAGMA synchronous=NORMAL")
-                beside.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                return beside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]  # type: ignore[no-any-return]
         except sqlite3.Error as error:
             log.warning("the log is not emptied", extra={"action": "checkpoint_failed", "reason": str(error)})
+            return 0
 
     def undone(self, error: Exception) -> None:
         """Nothing of this group is kept: whoever waits for its commit is told."""
