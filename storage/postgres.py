@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -73,6 +74,8 @@ class Postgres:
                         min_size=1,
                         max_size=CONNECTIONS,
                         connection_class=_Connection,
+                        # A new one has to learn every statement anew: those who wait for it would wait 20 ms, once a minute.
+                        max_queries=math.inf,
                         timeout=PATIENCE,
                         statement_cache_size=STATEMENTS,
                         command_timeout=COMMAND_SECONDS,

@@ -90,10 +90,9 @@ def look(*holds: type[SQLModel]) -> Callable[[Callable[..., Any]], Query]:
     return make
 
 
-def compile_queries(dialect: Dialect) -> None:
-    """Puts every query into the words of this database before anybody waits for one."""
-    for one in _queries:
-        one.in_words_of(dialect)
+def queries() -> Sequence["Query"]:
+    """All that there are."""
+    return _queries
 
 
 def compile_statement(

@@ -21,7 +21,6 @@ from storage.database import Database
 from storage.place import Place
 from storage.places import official, villages
 from storage.session import Session
-from storage.statements import compile_queries
 
 SAMPLE = ("branch", "association", "committee")
 
@@ -53,7 +52,7 @@ async def _serve(settings: Settings, roles: list[str]) -> None:
         app = build(settings, database)
         async with database.transaction() as session:
             await index_of_places(session)
-        compile_queries(database.grammar.dialect)
+        database.compile_queries()
         languages()
         _spare_the_collector()
         async with app.running(roles):

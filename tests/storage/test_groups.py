@@ -15,6 +15,7 @@ from storage.database import Database
 from storage.delivery import Delivery, Fate
 from storage.event import Event
 from storage.groups import Apart, NeedsMore
+from storage.many import look_for_many
 from storage.person import Person
 from storage.place import Place
 from storage.session import Conflict, DatabaseAway, Session
@@ -96,6 +97,15 @@ async def test_they_are_one_transaction_to_the_server(postgres_database: Databas
     await at_once(*(turn(crowd, number) for number in range(1, 9)))
     async with postgres_database.transaction() as session:
         assert len(await session.connection.fetch("SELECT DISTINCT xmin::text FROM conversation", ())) == 1
+
+
+async def test_nobody_waits_until_a_look_for_many_is_compiled(postgres_database: Database) -> None:
+    crowd = await with_people(postgres_database)
+    look_for_many.cache_clear()
+    crowd.compile_queries()
+    before = look_for_many.cache_info().misses
+    await at_once(*(turn(crowd, number) for number in range(2, 9)), turn(crowd, 1, paper=1))
+    assert before == look_for_many.cache_info().misses > 0
 
 
 async def test_who_is_refused_takes_nobody_along(crowd: Database) -> None:
