@@ -7,6 +7,9 @@ from sqlalchemy import DateTime, Dialect
 from sqlalchemy.types import TypeDecorator
 
 
+WITHOUT_ZONE = len("2026-11-27 07:30:00.000000")
+
+
 class Moment(TypeDecorator[datetime]):
     """`bound` and `read` are the way to SQLite's text and back; other databases know such times themselves."""
 
@@ -30,7 +33,7 @@ class Moment(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a time without a zone is not a point in time")
         known = value if value.tzinfo is UTC else value.astimezone(UTC)
-        return known.replace(tzinfo=None).isoformat(" ", "microseconds")
+        return known.isoformat(" ", "microseconds")[:WITHOUT_ZONE]
 
     @staticmethod
     @lru_cache(1000)
