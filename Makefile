@@ -16,7 +16,8 @@ test: $(VENV)/test  ## The whole test run
 		echo "No Chromium: the browser tests are skipped; install it with: apt-get install chromium"
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@# Three on two cores: half of a test is waiting.
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 soak: $(VENV)/test  ## Kill the bot under load, KILLS times (5000; about half an hour)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults/test_kills.py --kills $(or $(KILLS),5000)

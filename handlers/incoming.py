@@ -28,7 +28,7 @@ class Pressed:
 
 @dataclass(slots=True)
 class Opened:
-    """A link or a QR code was opened; its payload is input like any other."""
+    """A link or a QR code was opened; its payload is input like any other. Many platforms say it as the text `/start payload`."""
 
     payload: str
 

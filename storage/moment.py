@@ -6,7 +6,6 @@ from functools import lru_cache
 from sqlalchemy import DateTime, Dialect
 from sqlalchemy.types import TypeDecorator
 
-
 WITHOUT_ZONE = len("2026-11-27 07:30:00.000000")
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.channels.reading import number_of, text_of
-from handlers.incoming import Incoming, Meaning, Opened, Pressed, Said, Sent
+from handlers.incoming import Incoming, Meaning, Pressed, Said, Sent
 
 # An animation carries a document as well, a venue a location: the first that is there counts.
 KINDS = {
@@ -56,7 +56,7 @@ def _edited(message: dict[str, Any]) -> Meaning | None:
 
 def _meaning(message: dict[str, Any]) -> Meaning | None:
     if "text" in message:
-        return _text(text_of(message["text"]))
+        return Said(text_of(message["text"]))
     if SERVICE & message.keys():
         return None
     field = next((field for field in KINDS if field in message), "")
@@ -80,9 +80,3 @@ def _text_in(thing: dict[str, Any], field: str) -> str | None:
 def _size(file: dict[str, Any]) -> int | None:
     given = file.get("file_size")
     return None if given is None else number_of(given)
-
-
-def _text(text: str) -> Meaning:
-    """A deep link arrives as `/start payload`."""
-    command, _space, payload = text.partition(" ")
-    return Opened(payload.strip()) if command == "/start" and payload.strip() else Said(text)

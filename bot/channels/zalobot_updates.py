@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.channels.reading import name_of, text_of
-from handlers.incoming import Incoming, Meaning, Opened, Said, Sent
+from handlers.incoming import Incoming, Meaning, Said, Sent
 
 PROBE = "webhook.test"
 KINDS = {"voice": "voice", "sticker": "sticker"}
@@ -40,16 +40,11 @@ def understood(body: dict[str, Any], own_id: str | None = None) -> Incoming | No
 def _meaning(kind: str, message: dict[str, Any]) -> Meaning:
     match kind:
         case "text":
-            return _text(text_of(message["text"]))
+            return Said(text_of(message["text"]))
         case "image":
             caption = message.get("caption")
             return Sent("photo", _picture(message), caption=text_of(caption) if caption else None)
     return Sent(KINDS.get(kind, "other"))
-
-
-def _text(text: str) -> Meaning:
-    command, _space, payload = text.partition(" ")
-    return Opened(payload.strip()) if command == "/start" and payload.strip() else Said(text)
 
 
 def _picture(message: dict[str, Any]) -> str:

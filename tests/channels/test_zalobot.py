@@ -29,7 +29,7 @@ from bot.channels.cutting import units
 from bot.channels.zalobot import ZaloBot
 from bot.channels.zalobot_updates import understood
 from bot.quota import used
-from handlers.incoming import Incoming, Opened, Said, Sent
+from handlers.incoming import Incoming, Said, Sent
 from storage.database import Database
 from tests.channels.listening import SECRET
 from tests.channels.malformed import malformed
@@ -131,7 +131,7 @@ async def test_hears_and_answers(
         await an.sends_document(b"%PDF", "a.pdf")
         await ears.hears(5)
         text, link, picture, voice, other = (one.meaning for one in ears.heard)
-        assert (text, link, voice, other) == (Said("xin chào"), Opened("v-18685-001"), Sent("voice"), Sent("other"))
+        assert (text, link, voice, other) == (Said("xin chào"), Said("/start v-18685-001"), Sent("voice"), Sent("other"))
         assert isinstance(picture, Sent) and (picture.kind, picture.caption) == ("photo", "lớp học")
         assert await channel.fetch(picture) == b"jpeg"
         assert {one.address for one in ears.heard} == {f"zalobot:{an.chat}"}
