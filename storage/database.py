@@ -50,7 +50,8 @@ class Database:
         try:
             await self.driver.migrate(_upgrade)
         except (OSError, ValueError, DatabaseAway, SQLAlchemyError, PostgresError) as error:
-            reason = str(getattr(error, "orig", None) or error).split("\n")[0][:200] or type(error).__name__
+            said = "it does not answer" if isinstance(error, TimeoutError) else str(getattr(error, "orig", None) or error)
+            reason = said.split("\n")[0][:200] or type(error).__name__
             raise DatabaseProblem(f"DATABASE_URL: the database cannot be used ({reason})") from error
 
     def keep_others_out(self) -> None:

@@ -22,7 +22,8 @@ from storage.together import Together
 
 CONNECTIONS = 10
 LOOK_SECONDS = 1.0
-PATIENCE = 4.0  # seconds for a connection: an operator who mistyped an address is told soon
+PATIENCE = 4.0  # seconds for a connection
+START_SECONDS = 2.5  # for the first: an operator who mistyped an address is told within five, and Python takes two of them
 COMMAND_SECONDS = 20  # for one statement, also on a connection whose other end is gone without a word
 CLOSE_SECONDS = 1
 RING_SECONDS = 2  # all who ring wait for the one that is under way
@@ -144,9 +145,8 @@ class Postgres:
 
     async def migrate(self, work: Any) -> Any:
         """Runs `work` with a connection of SQLAlchemy's, for Alembic."""
-        engine = create_async_engine(
-            self.url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool, connect_args={"timeout": PATIENCE}
-        )
+        url = self.url.replace("postgresql://", "postgresql+asyncpg://", 1)
+        engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": START_SECONDS})
         async with engine.begin() as connection:
             return await connection.run_sync(work)
 
