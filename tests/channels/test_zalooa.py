@@ -424,7 +424,7 @@ async def test_a_pair_on_its_way_is_kept_whatever_happens(
     """Whoever asked gives up, the channel stops, the database is away for a moment: the pair is there all the same."""
     async with hooked(oa, sqlite_database, ears) as channel:
         time.now += timedelta(hours=26)
-        channel.tokens.database = Flickering(sqlite_database, good=1, away=2)  # type: ignore[assignment]
+        channel.tokens.database = Flickering(sqlite_database, good=1, away=1)  # type: ignore[assignment]
         asking = asyncio.create_task(channel.send(to(an)))
         await oa.until(lambda: oa.refreshed, lambda: "the next pair")
         asking.cancel()
