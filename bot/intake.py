@@ -142,6 +142,9 @@ class Intake:
             who = await newcomer(session, incoming.address, now, _language(incoming))
         elif who.heard:
             return None
+        if who.newest and who.name:
+            # Another process may have sent it: the answer may change it without a look at the database.
+            self.sender.names.learn(incoming.address, who.newest, who.name)
         pressed = await self._pressed(session, incoming, who)
         can = self.channels[channel].can
         if not can.keeps_history:
@@ -184,7 +187,7 @@ class Intake:
                 if message_id == who.name:
                     return who.newest
                 recent = self.sender.delivery_named(incoming.address, message_id)
-                if recent is not None and (recent == who.newest or self.sender.has_sent(who.newest)):
+                if recent is not None and recent == who.newest:
                     return recent
                 # Another process may have made another question of the message since.
                 stored = await delivered_as(session, incoming.address, message_id)

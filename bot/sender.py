@@ -51,6 +51,7 @@ class Sender:
         self.places = asyncio.Semaphore(AT_ONCE)
         self.news = asyncio.Event()  # something is queued that may be due
         self.leaving = False  # nothing more is taken
+        self.noting = False  # what is sent now is written soon
         self.looking = asyncio.Lock()
         self.spacing, self.voice = Spacing(), Voice(files, self.names, self._name_of, url_of)
 
@@ -140,8 +141,8 @@ class Sender:
         """Which recent delivery the platform calls so; its outcome may not be in the database yet."""
         return self.names.by_message.get((address, message_id))
 
-    def has_sent(self, delivery_id: int | None) -> bool:
-        """Whether this process sent it, not long ago."""
+    def was_sent(self, delivery_id: int) -> bool:
+        """Whether it is known to be, not long ago."""
         return delivery_id in self.names.by_delivery
 
     def may_follow(self, delivery_id: int | None, fate: str | None) -> bool:
@@ -149,7 +150,7 @@ class Sender:
         if delivery_id is None or fate not in (Fate.QUEUED, Fate.CLAIMED) or delivery_id in self.held:
             return True
         known = self.outcomes.fate_of(delivery_id)
-        return self.has_sent(delivery_id) if known is None else known != Fate.QUEUED
+        return self.was_sent(delivery_id) if known is None else known != Fate.QUEUED
 
     def give_back(self) -> None:
         """Leaves to others, or to the next start, what need not be said by this process; it takes nothing more."""
@@ -258,12 +259,15 @@ class Sender:
         self.metrics.sent(delivery.channel, values["fate"])
         if name := values.get("message_id"):
             self.names.remember(delivery, name)
-        if not self.outcomes:
+        # One waits at a time: each look writes as well, and whoever began to wait before it would go on beside the next.
+        if not (self.outcomes or self.noting):
+            self.noting = True
             self._start(self._note_soon())
         self.outcomes.add(delivery, values)
 
     async def _note_soon(self) -> None:
         await asyncio.sleep(NOTE_EVERY)
+        self.noting = False
         # Where the database is away, the next look writes them.
         with contextlib.suppress(DatabaseAway):
             await self.note_outcomes()

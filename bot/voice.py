@@ -24,10 +24,17 @@ class Names:
         self.by_message: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def remember(self, delivery: Delivery, name: str) -> None:
-        _keep(self.by_delivery, delivery.id or 0, name)
+        """What was just sent."""
         # A change does not make the message its own; a message that became another question is that one now.
         if delivery.edits is None:
-            _keep(self.by_message, (delivery.address, name), delivery.id or 0)
+            self.learn(delivery.address, delivery.id or 0, name)
+        else:
+            _keep(self.by_delivery, delivery.id or 0, name)
+
+    def learn(self, address: str, delivery_id: int, name: str) -> None:
+        """What another process may have sent, or this one long ago."""
+        _keep(self.by_delivery, delivery_id, name)
+        _keep(self.by_message, (address, name), delivery_id)
 
 
 class Voice:

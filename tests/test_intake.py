@@ -2,6 +2,7 @@
 
 import gc
 import logging
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from storage.database import Database
 from storage.heard import Mishap
 from storage.person import Person, addressed
 from tests.talks import Player
+from tests.test_crashes import TALK
 
 SECRET = "Nguyễn Văn Bí Mật 0912345678"
 faulty = Router("faulty")
@@ -65,6 +67,23 @@ async def test_the_same_message_does_not_fail_twice(player: Player, database: Da
     assert [(await player.app.intake.receive(incoming)).again for _time in range(2)] == [False, True]
     async with database.transaction() as session:
         assert len((await session.exec(select(Mishap))).all()) == 1
+
+
+async def test_a_tap_costs_no_more_where_another_process_asked(
+    postgres_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the platform calls the message comes with the look at who speaks: the answer changes it without another."""
+    opened, transaction = Counter[Player](), postgres_database.transaction
+    here, there = Player(postgres_database, tmp_path), Player(postgres_database, tmp_path)
+    there.channel.shown, there.keys = here.channel.shown, here.keys
+    for words in ["(mở v-18685-001)", *(words for words, _then in TALK)]:
+        await here.line("An", words)
+    for player in (here, there):
+        with monkeypatch.context() as patch:
+            patch.setattr(postgres_database, "transaction", lambda *how: opened.update([player]) or transaction(*how))
+            said = await player.line("An", "[Chưa có, câu tiếp theo]" if player is here else "[Vừa đủ (5 điểm)]")
+        assert said[0].startswith("An ~ "), "the question becomes the next one"
+    assert opened[there] == opened[here]
 
 
 @pytest.mark.parametrize("meaning", [Said("xin chào"), Said("/hong"), Pressed("nothing.at_all:1", "7")])

@@ -148,6 +148,17 @@ async def test_who_must_wait_gets_everything_in_order(office: Office) -> None:
     assert await office.fates("An") == [Fate.SENT] * 4
 
 
+async def test_looks_between_leave_one_who_waits_to_note(office: Office) -> None:
+    """Each look writes what became of what was sent; whoever had begun to wait before it goes on waiting alone."""
+    for number in range(5):
+        office.sender.post(await office.write("An", f"tin {number}"))
+        await office.platform.has_brought("An", *(f"tin {one}" for one in range(number + 1)))
+        await office.sender.look()
+    assert len(office.sender.tasks) == 1
+    await office.sender.drain()
+    assert await office.fates("An") == [Fate.SENT] * 5
+
+
 async def test_who_speaks_while_others_are_taken_up_again_stays_behind_them(office: Office) -> None:
     """The pause is over, and what waited is being read from the database: a new message must not overtake it."""
     office.platform.troubles["An"].append(TryAgain("429", 3))
