@@ -22,7 +22,7 @@ from tests.benchmarks.world import World
 from tests.conftest import create, drop, fill
 from tests.running import free_port, postgres_server
 
-SIDE_BY_SIDE, WHEN_SLOW = 64, 256
+SIDE_BY_SIDE, WHEN_SLOW, WHEN_THEY_THINK = 64, 256, 800
 CROWD = 256  # citizens at least, and all of a peer's: those tap for ever
 FASTEST = 4_000  # turns a second that ours may reach before its citizens have no question left
 
@@ -120,11 +120,18 @@ class Arena:
             await drop(self.postgres, name)
 
     async def measure(
-        self, contestant: Contestant, delay: float, seconds: float, rate: float = 0, database_url: str = "", first: int = 1
+        self,
+        contestant: Contestant,
+        delay: float,
+        seconds: float,
+        rate: float = 0,
+        database_url: str = "",
+        first: int = 1,
+        think: float = 0,
     ) -> Figures:
-        """Taps for so many seconds: as fast as they are answered, or so many a second."""
+        """Taps for so many seconds: as fast as they are answered and people `think`, or so many a second."""
         async with self.world(contestant, delay, database_url) as world:
-            at_once = WHEN_SLOW if delay else SIDE_BY_SIDE
+            at_once = WHEN_THEY_THINK if think else WHEN_SLOW if delay else SIDE_BY_SIDE
             count = at_once + enough(rate or FASTEST, seconds) if contestant.ours else 0
             people = [world.citizen(first + number) for number in range(max(CROWD, count))]
             if contestant.ours or not delay:
@@ -139,7 +146,7 @@ class Arena:
             if rate:
                 await paced(world, talks, rate, seconds)
             else:
-                await side_by_side(world, talks, at_once, seconds)
+                await side_by_side(world, talks, at_once, seconds, think)
             took, used = asyncio.get_running_loop().time() - began, _cpu(world) - cpu
             assert rate or not contestant.ours or next(talks, None), "the citizens ran out of questions: FASTEST is too small"
             turns, ordered = len(world.latencies), sorted(world.latencies)

@@ -1,6 +1,7 @@
 """What citizens say in a measurement, in the words of the golden talks."""
 
 import asyncio
+import random
 from collections.abc import Iterable, Iterator
 
 from tests.benchmarks.servers import Contestant
@@ -34,9 +35,11 @@ def taps(contestant: Contestant) -> Iterator[str]:
             return
 
 
-async def side_by_side(world: World, talks: Iterable[tuple[Citizen, Iterable[str]]], at_once: int, seconds: float = 3600) -> int:
-    """Plays the talks, so many at once, for at most so long; gives how many turns."""
-    waiting, done = iter(talks), 0
+async def side_by_side(
+    world: World, talks: Iterable[tuple[Citizen, Iterable[str]]], at_once: int, seconds: float = 3600, think: float = 0
+) -> int:
+    """Plays the talks, so many at once, for at most so long; gives how many turns. People think for about so many seconds."""
+    waiting, done, chance = iter(talks), 0, random.Random(1)
     ends = asyncio.get_running_loop().time() + seconds
 
     async def work() -> None:
@@ -47,6 +50,8 @@ async def side_by_side(world: World, talks: Iterable[tuple[Citizen, Iterable[str
                     return
                 await world.says(citizen, words)
                 done += 1
+                if think:
+                    await asyncio.sleep(think * chance.uniform(0.5, 1.5))
 
     await asyncio.gather(*(work() for _ in range(at_once)))
     return done

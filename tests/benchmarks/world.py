@@ -35,6 +35,7 @@ class World:
         self.servers, self.api_port, self.delay = servers, api_port, delay
         self.posters = [Poster(server.port, "/telegram/webhook", server.headers) for server in servers]
         self.citizens: dict[int, Citizen] = {}
+        self.turns = itertools.cycle(self.posters)  # as a proxy spreads them, whoever speaks
         self.updates = itertools.count(time.time_ns() // 1000)  # a database may hear more than one world
         self.latencies: list[float] = []
         self.stuck = 0
@@ -62,8 +63,7 @@ class World:
 
     async def post(self, citizen: Citizen, words: str) -> None:
         """Does not wait for the answer."""
-        poster = self.posters[citizen.number % len(self.posters)]
-        assert await poster.post(orjson.dumps(self._update(citizen, words))) == 200
+        assert await next(self.turns).post(orjson.dumps(self._update(citizen, words))) == 200
 
     def shows(self, citizen: Citizen, text: str, buttons: dict[str, tuple[int, str]]) -> None:
         """A message has arrived; it is the answer unless it is the notice of the criteria, which comes before the question."""
