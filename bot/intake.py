@@ -68,13 +68,17 @@ class Intake:
         """
         address, began, outcome = incoming.address, perf_counter(), "failed"
         try:
-            if not self.pace.allows(address):
-                receipt, outcome = await self._slow_down(incoming), "flood"
-            elif self.lanes.full(address):
+            if self.lanes.full(address):
                 receipt, outcome = Receipt(busy=True), "busy"
+            elif not self.pace.allows(address):
+                receipt, outcome = await self._slow_down(incoming), "flood"
             else:
                 async with self.lanes.turn_of(address):
                     receipt, outcome = await self._take(incoming)
+        except (DatabaseAway, FilesAway):
+            # It comes again, and again: that is not the person who hurries, and what counts as a flood is not kept.
+            self.pace.give_back(address)
+            raise
         finally:
             self.metrics.turn(_channel(incoming), outcome, perf_counter() - began)
         return receipt

@@ -67,3 +67,5 @@ def set_up(level: str) -> None:
     # These write addresses with tokens in them, or a line a request.
     for noisy in ("httpx", "httpcore", "telegram", "aiohttp.access", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # While the database is away it says so again and again, at length; the sender says it once.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)

@@ -42,6 +42,11 @@ class Pace:
         bucket.warned = bucket.warned and bucket.level < self.burst / 2
         return True
 
+    def give_back(self, key: str) -> None:
+        """What was taken last was not used after all."""
+        if bucket := self.buckets.get(key):
+            bucket.level += 1
+
     def _forget(self, now: float) -> None:
         """Of those who are silent longest two at most, so that nobody waits for it."""
         for key, silent in list(islice(self.buckets.items(), 2)):

@@ -10,6 +10,8 @@ from typing import Any
 from bot.channels import Receive
 from bot.pace import Pace
 from handlers.incoming import Incoming
+from storage.files import FilesAway
+from storage.session import DatabaseAway
 
 Update = dict[str, Any]
 Understand = Callable[[Update], Incoming | None]
@@ -26,6 +28,7 @@ class Hearing:
         self.understand, self.thank, self.apologise, self.log = understand, thank, apologise, log
         self.apologies = Pace(per_minute=1, burst=1, clock=time.monotonic)
         self.tasks, self.in_hand, self.quiet = set[asyncio.Task[Any]](), 0, asyncio.Event()
+        self.away = False  # the database or the file store, when something was last heard
 
     def parse(self, update: Update) -> Incoming | None:
         """What was meant; None where it is nothing for us, or cannot be read."""
@@ -56,14 +59,24 @@ class Hearing:
         """Whether it was taken; if not, it must come again."""
         try:
             receipt = await receive(incoming)
+        except (DatabaseAway, FilesAway) as away:
+            # While it lasts, all that waits is brought again every few seconds: one line tells it.
+            if not self.away:
+                self.log.error("messages must wait", extra={"action": "receive_waits", "reason": str(away)})
+            self.away = True
+            return self._to_come_again(incoming)
         except Exception as error:
             self.log.error("message not taken", exc_info=error, extra={"action": "receive_failed"})
-            if self.apologies.allows(incoming.address):
-                self._soon(self.apologise(incoming))
-            return False
+            return self._to_come_again(incoming)
+        self.away = False
         if incoming.origin and self.thank and not receipt.busy:
             self._soon(self.thank(incoming.origin))
         return not receipt.busy
+
+    def _to_come_again(self, incoming: Incoming) -> bool:
+        if self.apologies.allows(incoming.address):
+            self._soon(self.apologise(incoming))
+        return False
 
     async def finish(self, seconds: float) -> None:
         """Waits for what is in hand."""

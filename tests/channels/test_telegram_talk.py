@@ -26,13 +26,15 @@ _SHOWN = re.compile(r"(\w+) ([<~]) (.*)")
 
 
 @asynccontextmanager
-async def telegram_bot(api: TelegramApi, database: Database, folder: Path, webhook: bool) -> AsyncIterator[App]:
+async def telegram_bot(
+    api: TelegramApi, database: Database, folder: Path, webhook: bool, per_minute: int = 6000
+) -> AsyncIterator[App]:
     """The whole bot, at the time of the talks."""
     port = unused_port()
     settings = Settings(  # type: ignore[call-arg]
         _env_file=None, http_port=port, data_dir=folder, secret_key="s" * 40, telegram_bot_token=TOKEN, telegram_api_url=api.url,
         public_url=f"http://127.0.0.1:{port}" if webhook else "", telegram_webhook_secret=SECRET,
-        association_name="Hội Khuyến học tỉnh Hà Tĩnh", messages_per_minute=6000,
+        association_name="Hội Khuyến học tỉnh Hà Tĩnh", messages_per_minute=per_minute,
     )  # fmt: skip
     clock = Player(database, folder)
     app = build(settings, database, now=lambda: clock.clock)
