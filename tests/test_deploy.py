@@ -17,7 +17,11 @@ def test_the_unit_of_systemd() -> None:
     unit = ConfigParser(interpolation=None, strict=True)
     unit.optionxform = str  # type: ignore[assignment, method-assign]
     unit.read(DEPLOY / "tro-ly@.service", encoding="utf-8")
-    assert unit["Service"]["ExecStart"].endswith("-m bot run --roles %i")
+    assert unit["Service"]["ExecStart"].endswith("-m bot run --roles ${ROLES}")
+    assert unit["Service"]["EnvironmentFile"].endswith("/%i.env")
+    example = [line.split() for line in (DEPLOY / "tro-ly@.service").read_text(encoding="utf-8").splitlines() if "ROLES=" in line]
+    roles = [role for _mark, _file, chosen, *_rest in example for role in chosen.removeprefix("ROLES=").split(",")]
+    assert set(roles) == set(ROLES) and roles.count("web") == 2
     assert int(unit["Service"]["TimeoutStopSec"]) > 10
     assert unit["Install"]["WantedBy"]
 
