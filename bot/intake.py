@@ -11,7 +11,8 @@ from time import perf_counter
 from typing import Any
 
 from bot import outbox
-from bot.channels import Channel, NotFetched, Receipt
+from bot.channels import Channel, Receipt
+from bot.fetching import Fetching
 from bot.lanes import Lanes
 from bot.metrics import Metrics
 from bot.pace import Pace
@@ -26,7 +27,7 @@ from storage.conversation import Conversation
 from storage.database import Database
 from storage.delivery import Delivery, delivered_as
 from storage.event import Event
-from storage.files import LARGEST, FilesAway, FileStore, NotReadable
+from storage.files import FilesAway, FileStore
 from storage.groups import NeedsMore
 from storage.heard import Heard, Mishap, mark_heard, was_heard
 from storage.person import Address, addressed
@@ -55,7 +56,8 @@ class Intake:
         association: str,
         metrics: Metrics,
     ) -> None:
-        self.database, self.router, self.files, self.sender = database, router, files, sender
+        self.database, self.router, self.sender = database, router, sender
+        self.fetching = Fetching(database, router, files)
         self.pace, self.now, self.association, self.metrics = pace, now, association, metrics
         self.channels: dict[str, Channel] = {}
         self.lanes = Lanes(longest=30)
@@ -68,15 +70,16 @@ class Intake:
         """
         address, began, outcome = incoming.address, perf_counter(), "failed"
         try:
-            if self.lanes.full(address):
-                receipt, outcome = Receipt(busy=True), "busy"
-            elif not self.pace.allows(address):
+            if not self.pace.allows(address):
                 receipt, outcome = await self._slow_down(incoming), "flood"
+            elif self.lanes.full(address):
+                self.pace.give_back(address)
+                receipt, outcome = Receipt(busy=True), "busy"
             else:
                 async with self.lanes.turn_of(address):
                     receipt, outcome = await self._take(incoming)
         except (DatabaseAway, FilesAway):
-            # It comes again, and again: that is not the person who hurries, and what counts as a flood is not kept.
+            # It will come again, and again: that is nobody's hurry, and what is taken for a flood is lost.
             self.pace.give_back(address)
             raise
         finally:
@@ -88,7 +91,8 @@ class Intake:
         outcome = "done"
         try:
             if isinstance(incoming.meaning, Sent):
-                incoming = replace(incoming, meaning=await self._fetched(incoming, incoming.meaning))
+                channel = self.channels[_channel(incoming)]
+                incoming = replace(incoming, meaning=await self.fetching.fetched(channel, incoming, incoming.meaning))
             deliveries = await self._in_the_end(incoming)
         except Refusal as refusal:
             outcome = "refused"
@@ -267,32 +271,6 @@ class Intake:
             delivery = await outbox.to_person(session, incoming.address, person, words, self.now())
         self.sender.post([delivery])
         return Receipt()
-
-    async def _fetched(self, incoming: Incoming, sent: Sent) -> Sent:
-        """The photo or file in our own store, or what was wrong with it; only where one is expected."""
-        if sent.kind not in ("photo", "file") or not await self._expects_file(incoming):
-            return sent
-        if (sent.size or 0) > LARGEST:
-            return replace(sent, problem="too_big")
-        try:
-            content = await self.channels[_channel(incoming)].fetch(sent)
-            if len(content) > LARGEST:
-                return replace(sent, problem="too_big")
-            kept = await self.files.keep(content)
-        except NotFetched:
-            log.warning("file not fetched", extra={"action": "not_fetched", "channel": _channel(incoming)})
-            return replace(sent, problem="not_fetched")
-        except NotReadable:
-            return replace(sent, problem="not_readable")
-        return replace(sent, stored=StoredFile(kept.sha256, kept.media_type, kept.size, sent.name))
-
-    async def _expects_file(self, incoming: Incoming) -> bool:
-        async with self.database.transaction() as session:
-            known = await addressed(session, incoming.address)
-            conversation = known and await session.get(Conversation, known[1].id)
-            if not conversation or not conversation.waits or await was_heard(session, incoming.key):
-                return False
-            return self.router.takes_files(conversation.waits)
 
 
 def _present(address: Address, now: datetime) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bot.channels import Receive
-from bot.pace import Pace
+from bot.pace import REMEMBERED, Pace
 from handlers.incoming import Incoming
 from storage.files import FilesAway
 from storage.session import DatabaseAway
@@ -22,13 +22,14 @@ MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError
 
 class Hearing:
     """`understand` raises one of MALFORMED where an update cannot be read; `thank`, if any, acknowledges a press;
-    `apologise` tells a person, once a minute, that their message waits."""
+    `apologise` tells a person that their message waits: once for a message, and once a minute."""
 
     def __init__(self, understand: Understand, thank: Thank | None, apologise: Apologise, log: logging.Logger) -> None:
         self.understand, self.thank, self.apologise, self.log = understand, thank, apologise, log
         self.apologies = Pace(per_minute=1, burst=1, clock=time.monotonic)
         self.tasks, self.in_hand, self.quiet = set[asyncio.Task[Any]](), 0, asyncio.Event()
         self.away = False  # the database or the file store, when something was last heard
+        self.to_come = set[str]()  # the keys of what waits to be brought again
 
     def parse(self, update: Update) -> Incoming | None:
         """What was meant; None where it is nothing for us, or cannot be read."""
@@ -69,13 +70,18 @@ class Hearing:
             self.log.error("message not taken", exc_info=error, extra={"action": "receive_failed"})
             return self._to_come_again(incoming)
         self.away = False
+        self.to_come.discard(incoming.key)
         if incoming.origin and self.thank and not receipt.busy:
             self._soon(self.thank(incoming.origin))
         return not receipt.busy
 
     def _to_come_again(self, incoming: Incoming) -> bool:
-        if self.apologies.allows(incoming.address):
-            self._soon(self.apologise(incoming))
+        if incoming.key not in self.to_come:
+            if len(self.to_come) >= REMEMBERED:
+                self.to_come.pop()
+            self.to_come.add(incoming.key)
+            if self.apologies.allows(incoming.address):
+                self._soon(self.apologise(incoming))
         return False
 
     async def finish(self, seconds: float) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.channels import FINISH_SECONDS, ChannelProblem, Outgoing, Receipt
+from bot.channels import BUSY, FINISH_SECONDS, ChannelProblem, Outgoing, Receipt
 from bot.channels.telegram import Telegram
+from bot.pace import Pace
 from handlers.incoming import Incoming, Pressed
+from storage.session import DatabaseAway
 from tests.channels.listening import SECRET, Listener, hooked, polling
 from tests.channels.telegram_api import ONE_INSTANCE, TOKEN, TelegramApi
 
@@ -232,6 +235,18 @@ class TestWebhook:
             await api.all_heard()
         assert api.deliveries == [(number, 503), (number, 200)]
         assert listener.said == ["một"]
+
+    async def test_who_waits_is_told_once_for_each_message(self, api: TelegramApi, listener: Listener) -> None:
+        """However long it takes, and however often the message is brought meanwhile."""
+        an = api.person(77)
+        async with hooked(api, listener) as channel:
+            channel.heard.apologies = Pace(per_minute=1e6, burst=99, clock=time.monotonic)  # an hour goes by
+            for words in ("một", "hai"):
+                listener.trouble = [DatabaseAway("gone")] * 5
+                await an.says(words)
+                await api.all_heard()
+        assert listener.said == ["một", "hai"]
+        assert [message.text for message in an.sees] == [BUSY, BUSY]
 
     async def test_what_comes_twice_has_the_same_key(self, api: TelegramApi, listener: Listener) -> None:
         api.duplicates = 1
