@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from bot.app import ROLES
+from bot.channels import telegram, zalobot, zalooa
 from bot.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +38,20 @@ def test_the_services_of_compose() -> None:
     assert {volume.partition(":")[0] for service in compose["services"].values() for volume in service["volumes"]} == set(
         compose["volumes"]
     )
+
+
+def test_the_proxy_passes_what_people_need_and_keeps_the_figures_inside() -> None:
+    proxy = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+    lines = [line.split("#")[0].strip() for line in proxy.splitlines()]
+    assert all(line.endswith(("{", "}", ";")) for line in lines if line) and proxy.count("{") == proxy.count("}")
+    passed = re.search(r"location ~ (\S+) \{", proxy)
+    assert passed
+    channels = (telegram.PATH, zalobot.PATH, zalooa.PATH, zalooa.CONNECTED)
+    pages = ("/", "/chat/branch", "/ws/1", "/upload/1", "/files/x.y", "/static/chat.js")
+    assert all(re.search(passed[1], path) for path in (*channels, *pages))
+    assert not any(re.search(passed[1], path) for path in ("/metrics", "/healthz", "/readyz", "/chatter"))
+    unit = (DEPLOY / "tro-ly@.service").read_text(encoding="utf-8")
+    assert re.findall(r"server 127.0.0.1:(\d+)", proxy) == re.findall(r"ROLES=web +HTTP_PORT=(\d+)", unit)
 
 
 def test_the_image_has_all_packages() -> None:

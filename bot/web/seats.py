@@ -46,10 +46,10 @@ def seat_name(name: str) -> str:
 
 
 def network_address(request: web.Request) -> str:
-    """From where the request comes; behind a proxy on this machine, what the proxy says."""
+    """From where the request comes; behind a proxy on this machine or in a network of our own, what the proxy says."""
     remote = request.remote or ""
     try:
-        nearby = ipaddress.ip_address(remote).is_loopback
+        nearby = ipaddress.ip_address(remote).is_private
     except ValueError:
         nearby = True
     forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()

@@ -9,11 +9,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from sqlalchemy import text
 
 from bot.app import App, build
 from bot.channels import FINISH_SECONDS
 from bot.settings import Settings
+from bot.web.seats import network_address
 from storage.database import Database
 from tests.talks import photo
 from tests.test_bad_input import digest
@@ -212,6 +214,21 @@ async def test_a_thousand_new_chats_from_one_address_are_slowed(served: tuple[Ap
         # Somebody behind the proxy with another address is let in.
         async with http.get(served[1], headers={"X-Forwarded-For": "203.0.113.9"}) as answer:
             assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("remote", "says", "address"),
+    [
+        ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("172.18.0.1", "198.51.100.7, 203.0.113.9", "203.0.113.9"),
+        ("10.0.0.4", "", "10.0.0.4"),
+        ("8.8.8.8", "203.0.113.9", "8.8.8.8"),
+    ],
+    ids=["the same machine", "a container's network", "no proxy", "anybody"],
+)
+def test_only_a_proxy_of_ours_may_say_who_calls(remote: str, says: str, address: str) -> None:
+    request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": says}).clone(remote=remote)
+    assert network_address(request) == address
 
 
 async def test_a_taken_port_is_one_clear_line(sqlite_database: Database, tmp_path: Path, unused_tcp_port: int) -> None:
