@@ -179,8 +179,8 @@ class Held:
         self.one = PostgresConnection(self.connection)
         try:
             await self.one.begin()
-        except BaseException:
-            await self.pool.release(self.connection)
+        except BaseException as error:
+            await self._leave(error)
             raise
         return self.one
 
@@ -188,16 +188,24 @@ class Held:
         try:
             if error is None:
                 await self.one.commit()
+        except BaseException as failed:
+            await self._leave(failed)
+            raise
+        else:
+            await self._leave(error)
+
+    async def _leave(self, error: BaseException | None) -> None:
+        """Undoes what is not committed, and gives the connection back."""
+        try:
+            # Whoever was cut off may have asked a server that does not answer, and would wait for it again.
+            if isinstance(error, DatabaseAway | TimeoutError) or not isinstance(error, Exception | None):
+                _cut(self.connection)
+            # Where the line is broken the server undoes it by itself.
+            with contextlib.suppress(*AWAY):
+                if self.connection.is_in_transaction():
+                    await self.connection.execute("ROLLBACK")
         finally:
-            try:
-                if isinstance(error, DatabaseAway):
-                    _cut(self.connection)
-                # Where the line is broken the server undoes it by itself.
-                with contextlib.suppress(*AWAY):
-                    if self.connection.is_in_transaction():
-                        await self.connection.execute("ROLLBACK")
-            finally:
-                await self.pool.release(self.connection)
+            await self.pool.release(self.connection)
 
 
 class PostgresConnection(Connection):

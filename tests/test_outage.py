@@ -3,19 +3,24 @@
 import asyncio
 import os
 import signal
+import time
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import psutil
 import pytest
 
 from bot.channels import BUSY
+from bot.channels.hearing import PATIENCE
 from storage.database import Database
 from tests.channels.telegram_api import TelegramApi
 from tests.channels.test_telegram_talk import telegram_bot
 from tests.conftest import fill
-from tests.running import postgres_server
+from tests.running import Bot, postgres_server
 
 
 @pytest.fixture
@@ -28,6 +33,53 @@ def server() -> Iterator[Any]:
 async def stop(server: Any) -> None:
     os.kill(server.get_pid(), signal.SIGQUIT)
     await asyncio.to_thread(server.get_postmaster_info().process.wait, 20)
+
+
+@contextmanager
+def hanging(server: Any) -> Iterator[None]:
+    """It takes what is sent, and says nothing."""
+    first = psutil.Process(server.get_pid())
+    processes = [first, *first.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+async def test_who_writes_while_postgresql_hangs_is_told_so_in_good_time(server: Any, tmp_path: Path) -> None:
+    url = f"postgresql://postgres@/postgres?host={server.pgdata}"
+    await fill(url)
+    database = Database(url)
+    async with TelegramApi.open() as api, telegram_bot(api, database, tmp_path, webhook=True) as app:
+        an = api.person(77, "An")
+        await an.says("xin chào")
+        await an.waits_for("kính chào")
+        await app.sender.drain()
+        with hanging(server):
+            await an.says("/trogiup")
+            await api.until(lambda: an.sees[-1].text == BUSY, seconds=PATIENCE + 2)
+            async with aiohttp.ClientSession() as http, http.get(f"{app.settings.public_url}/readyz") as answer:
+                assert answer.status == 503
+        await api.until(lambda: "bấm nút" in an.sees[-1].text, seconds=40)
+        await api.all_heard(seconds=40)
+        assert [message.text for message in an.sees].count(BUSY) == 1
+    await database.close()
+
+
+@pytest.mark.parametrize("roles", ["web,sender,clock", "sender,clock"])
+async def test_a_process_ends_while_postgresql_hangs(server: Any, roles: str, tmp_path: Path) -> None:
+    url = f"postgresql://postgres@/postgres?host={server.pgdata}"
+    await fill(url)
+    bot = Bot(tmp_path, settings={"DATABASE_URL": url, "SECRET_KEY": "k" * 40}, roles=roles)
+    await asyncio.to_thread(bot.start)
+    with hanging(server):
+        await asyncio.sleep(1)  # it has asked, and waits
+        began = time.monotonic()
+        await asyncio.to_thread(bot.stop)
+        assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("webhook", [True, False], ids=["webhook", "polling"])

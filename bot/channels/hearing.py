@@ -17,6 +17,7 @@ Update = dict[str, Any]
 Understand = Callable[[Update], Incoming | None]
 Thank = Callable[[str], Coroutine[Any, Any, None]]
 Apologise = Callable[[Incoming], Coroutine[Any, Any, None]]
+PATIENCE = 5.0  # seconds after which a person is told that their message takes longer
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
@@ -29,7 +30,7 @@ class Hearing:
         self.apologies = Pace(per_minute=1, burst=1, clock=time.monotonic)
         self.tasks, self.in_hand, self.quiet = set[asyncio.Task[Any]](), 0, asyncio.Event()
         self.away = False  # the database or the file store, when something was last heard
-        self.to_come = set[str]()  # the keys of what waits to be brought again
+        self.waiting = set[str]()  # the keys of what takes long, or must come again
 
     def parse(self, update: Update) -> Incoming | None:
         """What was meant; None where it is nothing for us, or cannot be read."""
@@ -58,6 +59,7 @@ class Hearing:
 
     async def hear(self, receive: Receive, incoming: Incoming) -> bool:
         """Whether it was taken; if not, it must come again."""
+        long = asyncio.get_running_loop().call_later(PATIENCE, self._must_wait, incoming)
         try:
             receipt = await receive(incoming)
         except (DatabaseAway, FilesAway) as away:
@@ -69,20 +71,26 @@ class Hearing:
         except Exception as error:
             self.log.error("message not taken", exc_info=error, extra={"action": "receive_failed"})
             return self._to_come_again(incoming)
+        finally:
+            long.cancel()
         self.away = False
-        self.to_come.discard(incoming.key)
+        self.waiting.discard(incoming.key)
         if incoming.origin and self.thank and not receipt.busy:
             self._soon(self.thank(incoming.origin))
         return not receipt.busy
 
     def _to_come_again(self, incoming: Incoming) -> bool:
-        if incoming.key not in self.to_come:
-            if len(self.to_come) >= REMEMBERED:
-                self.to_come.pop()
-            self.to_come.add(incoming.key)
-            if self.apologies.allows(incoming.address):
-                self._soon(self.apologise(incoming))
+        self._must_wait(incoming)
         return False
+
+    def _must_wait(self, incoming: Incoming) -> None:
+        if incoming.key in self.waiting:
+            return
+        if len(self.waiting) >= REMEMBERED:
+            self.waiting.pop()
+        self.waiting.add(incoming.key)
+        if self.apologies.allows(incoming.address):
+            self._soon(self.apologise(incoming))
 
     async def finish(self, seconds: float) -> None:
         """Waits for what is in hand."""

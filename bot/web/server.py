@@ -17,6 +17,7 @@ from storage.database import Database
 from storage.session import DatabaseAway, StatementFailed
 
 log = logging.getLogger("bot.web")
+READY_SECONDS = 3  # whoever asks does not wait longer for a database that does not answer
 LARGEST_BODY = 22 * 1024 * 1024  # bytes: a photo of 20 MB in its envelope
 BACKLOG = 128  # connections that wait to be taken
 STOP_SECONDS = 1  # what the channels had in hand is finished by then
@@ -31,9 +32,10 @@ def application(database: Database, intake: Intake, routes: Iterable[web.Abstrac
     async def ready(request: web.Request) -> web.Response:
         """Whether messages can be taken: the database answers, and has this program's tables."""
         try:
-            current = await database.is_current()
-        except (DatabaseAway, StatementFailed) as error:
-            log.error("not ready", extra={"action": "not_ready", "reason": str(error)})
+            async with asyncio.timeout(READY_SECONDS):
+                current = await database.is_current()
+        except (DatabaseAway, StatementFailed, TimeoutError) as error:
+            log.error("not ready", extra={"action": "not_ready", "reason": str(error) or "TimeoutError"})
             return web.json_response({"ok": False, "reason": "database"}, status=503)
         if not current:
             return web.json_response({"ok": False, "reason": "migrations"}, status=503)
