@@ -60,12 +60,12 @@ async def test_who_writes_while_postgresql_hangs_is_told_so_in_good_time(server:
         await an.waits_for("kính chào")
         await app.sender.drain()
         with hanging(server):
-            await an.says("/trogiup")
-            await api.until(lambda: an.sees[-1].text == BUSY, seconds=PATIENCE + 2)
             began = time.monotonic()
             async with aiohttp.ClientSession() as http, http.get(f"{app.settings.public_url}/readyz") as answer:
                 assert answer.status == 503
             assert time.monotonic() - began < READY_SECONDS + 2
+            await an.says("/trogiup")
+            await api.until(lambda: an.sees[-1].text == BUSY, seconds=PATIENCE + 2)
         await api.until(lambda: "bấm nút" in an.sees[-1].text, seconds=40)
         await api.all_heard(seconds=40)
         assert [message.text for message in an.sees].count(BUSY) == 1
