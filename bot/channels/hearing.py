@@ -62,15 +62,10 @@ class Hearing:
         long = asyncio.get_running_loop().call_later(PATIENCE, self._must_wait, incoming)
         try:
             receipt = await receive(incoming)
-        except (DatabaseAway, FilesAway) as away:
-            # While it lasts, all that waits is brought again every few seconds: one line tells it.
-            if not self.away:
-                self.log.error("messages must wait", extra={"action": "receive_waits", "reason": str(away)})
-            self.away = True
-            return self._to_come_again(incoming)
         except Exception as error:
-            self.log.error("message not taken", exc_info=error, extra={"action": "receive_failed"})
-            return self._to_come_again(incoming)
+            self._log(error)
+            self._must_wait(incoming)
+            return False
         finally:
             long.cancel()
         self.away = False
@@ -79,9 +74,13 @@ class Hearing:
             self._soon(self.thank(incoming.origin))
         return not receipt.busy
 
-    def _to_come_again(self, incoming: Incoming) -> bool:
-        self._must_wait(incoming)
-        return False
+    def _log(self, error: Exception) -> None:
+        if not isinstance(error, DatabaseAway | FilesAway):
+            self.log.error("message not taken", exc_info=error, extra={"action": "receive_failed"})
+        elif not self.away:
+            # While it lasts, all that waits is brought again every few seconds: one line tells it.
+            self.away = True
+            self.log.error("messages must wait", extra={"action": "receive_waits", "reason": str(error)})
 
     def _must_wait(self, incoming: Incoming) -> None:
         if incoming.key in self.waiting:
