@@ -148,8 +148,9 @@ async def test_who_must_wait_gets_everything_in_order(office: Office) -> None:
     assert await office.fates("An") == [Fate.SENT] * 4
 
 
-async def test_looks_between_leave_one_who_waits_to_note(office: Office) -> None:
+async def test_looks_between_leave_one_who_waits_to_note(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look writes what became of what was sent; whoever had begun to wait before it goes on waiting alone."""
+    monkeypatch.setattr("bot.sender.NOTE_EVERY", 60)  # on a slow machine the wait must not be over before the looks are
     for number in range(5):
         office.sender.post(await office.write("An", f"tin {number}"))
         await office.platform.has_brought("An", *(f"tin {one}" for one in range(number + 1)))
