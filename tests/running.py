@@ -1,5 +1,6 @@
 """A bot in a process of its own, started as an operator starts it, and killed as a power cut kills it."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,7 +13,6 @@ import time
 import urllib.request
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-@contextmanager
+@contextlib.contextmanager
 def postgres_server() -> Iterator[Any]:
     """A PostgreSQL server of its own, as the wheel gives it: with its `pgdata`, `get_pid()` …"""
     # A folder with a short path: a socket's name may have 107 bytes.
@@ -98,5 +98,10 @@ def postgres_server() -> Iterator[Any]:
     try:
         yield server
     finally:
+        # At once, as it is not needed any more: to end in good order is to write every test's database to the disk.
+        process = server.get_postmaster_info().process
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGQUIT)
+            process.wait(10)
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
