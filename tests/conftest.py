@@ -13,6 +13,7 @@ import pytest
 from bot.app import prepare
 from storage.database import Database
 from storage.places import official, villages
+from tests.faults.forks import Forks, forks
 from tests.running import postgres_server
 
 NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
@@ -41,6 +42,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "bot.sqlite3"
     asyncio.run(fill(f"sqlite:///{path}"))
     return path
+
+
+@pytest.fixture(scope="session")
+def parent() -> Iterator[Forks]:
+    """The parent of the bots that start in a tenth of a second."""
+    with forks() as parent:
+        yield parent
 
 
 @pytest.fixture(scope="session")

@@ -12,27 +12,30 @@ from pathlib import Path
 import pytest
 
 from tests.channels.telegram_api import TelegramApi
+from tests.faults.forks import Forks
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
-def bot(tmp_path: Path, sqlite_template: Path):  # type: ignore[no-untyped-def]
-    """Runs `python -m bot …` on a database with the sample villages."""
+def settings(tmp_path: Path, sqlite_template: Path) -> dict[str, str]:
+    """Of a bot on a database with the sample villages."""
     (tmp_path / "bot.sqlite3").write_bytes(sqlite_template.read_bytes())
+    return {"DATA_DIR": str(tmp_path), "HTTP_PORT": "0", "TELEGRAM_BOT_TOKEN": "", "DATABASE_URL": ""}
 
-    def run(*words: str, typed: str = "", **settings: str) -> tuple[int, str]:
-        env = {k: v for k, v in os.environ.items() if not k.startswith("TELEGRAM")}
-        env |= {"DATA_DIR": str(tmp_path), "HTTP_PORT": "0"} | settings
-        command = [sys.executable, "-m", "bot", *words]
-        done = subprocess.run(command, cwd=ROOT, env=env, input=typed, capture_output=True, text=True, timeout=60)
-        return done.returncode, done.stdout + done.stderr
+
+@pytest.fixture
+def bot(parent: Forks, settings: dict[str, str], tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Runs `python -m bot …` to its end."""
+
+    def run(*words: str, **others: str) -> tuple[int, str]:
+        return parent.run(*words, log=tmp_path / "said.txt", **(settings | others))
 
     return run
 
 
 @pytest.mark.parametrize(
-    ("settings", "names"),
+    ("wrong", "names"),
     [
         ({"HTTP_PORT": "many"}, "HTTP_PORT: "),
         ({"PUBLIC_URL": "bot.example.vn"}, "PUBLIC_URL: must begin with http:// or https://"),
@@ -43,8 +46,8 @@ def bot(tmp_path: Path, sqlite_template: Path):  # type: ignore[no-untyped-def]
         ({"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_API_URL": "http://127.0.0.1:1", "PUBLIC_URL": "https://x.example"}, "TELEGRAM_WEBHOOK_SECRET"),
     ],
 )  # fmt: skip
-def test_a_wrong_setting_is_one_line(settings: dict[str, str], names: str, bot) -> None:  # type: ignore[no-untyped-def]
-    code, said = bot("run", **settings)
+def test_a_wrong_setting_is_one_line(wrong: dict[str, str], names: str, bot) -> None:  # type: ignore[no-untyped-def]
+    code, said = bot("run", **wrong)
     assert code == 2
     assert said.startswith(names)
     assert said.count("\n") == 1, said
@@ -75,11 +78,11 @@ def test_a_database_that_is_half_migrated(half: str, bot, tmp_path: Path) -> Non
     assert said.count("\n") == 1, said
 
 
-async def test_a_token_that_telegram_refuses(tmp_path: Path) -> None:
+async def test_a_token_that_telegram_refuses(settings: dict[str, str]) -> None:
     async with TelegramApi.open() as api:
-        env = os.environ | {"DATA_DIR": str(tmp_path), "HTTP_PORT": "0", "TELEGRAM_API_URL": api.url, "DATABASE_URL": ""}
+        env = os.environ | settings | {"TELEGRAM_API_URL": api.url, "TELEGRAM_BOT_TOKEN": "1:another"}
         run = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "run", cwd=ROOT, env=env | {"TELEGRAM_BOT_TOKEN": "1:another"},
+            sys.executable, "-m", "bot", "run", cwd=ROOT, env=env,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         _out, said = await asyncio.wait_for(run.communicate(), 20)
@@ -135,16 +138,16 @@ def test_criteria_are_checked_before_they_are_published(bot, tmp_path: Path) -> 
     assert bot("criteria", "check", str(tmp_path / "none.toml"))[0] == 1
 
 
-def test_a_talk_in_the_terminal(bot) -> None:  # type: ignore[no-untyped-def]
-    code, said = bot("chat", "An", typed="xin chào\n1\nHùng: xin chào\n\n")
-    assert code == 0
-    assert "An < Để xét danh hiệu" in said
-    assert "Hùng < Dạ, kính chào ông/bà" in said
+def test_a_talk_in_the_terminal(settings: dict[str, str]) -> None:
+    command, typed = [sys.executable, "-m", "bot", "chat", "An"], "xin chào\n1\nHùng: xin chào\n\n"
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | settings, input=typed, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "An < Để xét danh hiệu" in done.stdout
+    assert "Hùng < Dạ, kính chào ông/bà" in done.stdout
 
 
 def test_a_database_that_is_newer_than_the_program(bot, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    import sqlite3
-
     with sqlite3.connect(tmp_path / "bot.sqlite3") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.close()

@@ -18,8 +18,8 @@ from storage.conversation import Conversation
 from storage.database import Database
 from storage.heard import Mishap
 from storage.person import Person, addressed
+from tests.faults.test_crashes import TALK
 from tests.talks import Player
-from tests.test_crashes import TALK
 
 SECRET = "Nguyễn Văn Bí Mật 0912345678"
 faulty = Router("faulty")

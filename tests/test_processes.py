@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from storage.database import Database
+from tests.faults.test_crashes import TALK
 from tests.running import ROOT, Bot
-from tests.test_crashes import TALK
 from tests.web.page import Page
 
 

@@ -17,8 +17,8 @@ from storage.person import addressed, last_address
 from tests.channels.listening import SECRET
 from tests.channels.telegram_api import TOKEN, TelegramApi
 from tests.channels.telegram_people import Message, Person
+from tests.faults.test_crashes import TALK
 from tests.talks import Player, photo
-from tests.test_crashes import TALK
 
 TALKS = Path(__file__).parent.parent / "conversations"
 _SPOKEN = re.compile(r"(\w+) > (.*)")

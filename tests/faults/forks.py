@@ -38,6 +38,15 @@ class Forks:
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
+    def run(self, *words: str, log: Path, **settings: str) -> tuple[int, str]:
+        """`python -m bot …` to its end: its exit code, and all that it said."""
+        log.write_bytes(b"")
+        pid, until = self.ask(run=["bot", *words], log=str(log), settings=settings, limits={}), time.monotonic() + 60
+        while (code := self.ask(look=pid)) is None:
+            assert time.monotonic() < until, log.read_text(encoding="utf-8")
+            time.sleep(0.005)
+        return code, log.read_text(encoding="utf-8")
+
     def close(self) -> None:
         assert self.process.stdin and self.process.stdout
         self.process.stdin.close()

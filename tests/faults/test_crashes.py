@@ -3,14 +3,14 @@
 import asyncio
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.running import Bot
+from tests.faults.forks import Bot, Forks
 from tests.web.page import Page
 
 # What is said, and how the bot's last line then begins.
@@ -39,11 +39,12 @@ TALK = [
 
 
 @pytest.fixture
-def bot(tmp_path: Path) -> Iterator[Bot]:
-    running = Bot(tmp_path)
+async def bot(parent: Forks, tmp_path: Path) -> AsyncIterator[Bot]:
+    running = Bot(parent, tmp_path, {"TELEGRAM_BOT_TOKEN": ""})
     running.start()
+    await running.ready()
     yield running
-    running.stop()
+    running.kill()
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -60,6 +61,7 @@ async def test_kill_at_any_point(seed: int, bot: Bot) -> None:
                 await asyncio.sleep(chance.random() * 0.05)
                 bot.kill()
                 bot.start()
+                await bot.ready()
             else:
                 await page.sees(f"^{then}")
         async with Page(bot.base, jar=jar) as page:
@@ -70,18 +72,17 @@ async def test_kill_at_any_point(seed: int, bot: Bot) -> None:
             await page.sees(f"^{then}")
             asked = [line["text"].split("\n")[0] for line in page.said() if "/10 ·" in line["text"].split("\n")[0]]
             assert len(asked) == len(set(asked)), "a question was asked twice"
-    _check(bot)
+    await bot.stop()
+    _check(bot.folder)
 
 
-def _check(bot: Bot) -> None:
-    bot.stop()
-    stored = sqlite3.connect(bot.folder / "bot.sqlite3")
+def _check(folder: Path) -> None:
+    stored = sqlite3.connect(folder / "bot.sqlite3")
     answers = stored.execute("SELECT answers FROM assessment").fetchall()
     assert answers == [('{"C01":"b4","C02":"b3","C03":"b4","C04":"b3","C05":"b3"}',)]
     assert stored.execute("SELECT kind FROM evidence ORDER BY id").fetchall() == [("text",), ("asked",)]
     assert stored.execute("SELECT count(*) FROM delivery WHERE fate NOT IN ('sent', 'dropped')").fetchone() == (0,)
     stored.close()
-    bot.start()
 
 
 def _frame(page: Page, words: str, frame_id: str) -> dict[str, Any]:
