@@ -47,9 +47,6 @@ class Line(Protocol):
 
     def spare(self, table: str) -> int | None: ...
 
-    def break_off(self) -> None:
-        """Does not wait for what is under way."""
-
     async def write_kinds(self, kinds: dict[Compiled, list[Sequence[Any]]]) -> None: ...
 
 
@@ -118,8 +115,6 @@ class Group:
                 except BaseException as error:
                     # Before it is undone: whoever still reads is told why.
                     self._spoil(error)
-                    if self.reading.locked():
-                        self.line.break_off()
                     raise
                 finally:
                     self.line = None

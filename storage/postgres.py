@@ -214,9 +214,6 @@ class PostgresConnection(Connection):
     def __init__(self, connection: Any) -> None:
         self.connection = connection
 
-    def break_off(self) -> None:
-        _cut(self.connection)
-
     async def begin(self) -> None:
         await self._run(self.connection.execute, "BEGIN")
 

@@ -225,9 +225,6 @@ class Sqlite(Connection):
 
         return engine
 
-    def break_off(self) -> None:
-        """Nothing is ever under way."""
-
     async def close(self) -> None:
         await self.groups.close()
         self._commit(MOST)
