@@ -32,7 +32,8 @@ log = logging.getLogger("bot.webchat")
 STATIC = Path(__file__).parent.parent / "web" / "static"
 BEAT_SECONDS = 20
 LARGEST_FRAME = 64 * 1024  # bytes
-NEW_CHATS_A_MINUTE, NEW_CHATS_AT_ONCE = 20, 60  # from one network address
+# From one network address: a full culture house, or a phone company's gateway on the evening of the loudspeaker.
+NEW_CHATS_A_MINUTE, NEW_CHATS_AT_ONCE = 120, 600
 MOST_HELLOS, MOST_PAGES = 3, 10  # of one page; open at once for one chat
 UPLOADS_KEPT = 200  # between the upload and its turn
 BELL = "webchat"
@@ -68,7 +69,7 @@ class WebChat:
         self.listening: asyncio.Task[None] | None = None
         self.catching_up: set[asyncio.Task[None]] = set()
         self.newcomers = Pace(NEW_CHATS_A_MINUTE, NEW_CHATS_AT_ONCE, time.monotonic)
-        self.page = (STATIC / "index.html").read_text(encoding="utf-8")
+        self.page, self.wait = ((STATIC / name).read_text(encoding="utf-8") for name in ("index.html", "wait.html"))
 
     def routes(self, receive: Receive) -> Iterable[web.RouteDef | web.StaticDef]:
         async def socket(request: web.Request) -> web.WebSocketResponse:
@@ -166,9 +167,7 @@ class WebChat:
         if self.seats.chat_of(request, seat) is None:
             if not self.newcomers.allows(network_address(request)):
                 log.info("too many new chats", extra={"action": "new_chats_slowed"})
-                return web.Response(
-                    text="Nhiều người đang mở trợ lý cùng lúc. Ông/bà chờ một phút rồi mở lại giúp ạ.", status=429
-                )
+                return web.Response(text=self.wait, content_type="text/html", status=429, headers=headers)
             self.seats.give(response, seat)
         return response
 
