@@ -17,7 +17,7 @@ from bot.pace import Spacing, seconds_before
 from bot.voice import Names, Voice
 from storage.database import Database, DatabaseAway
 from storage.delivery import Delivery, Fate, Urgency, due_already, wait_until
-from storage.files import FileStore
+from storage.files import FilesAway, FileStore
 
 log = logging.getLogger("bot.sender")
 LOOK_EVERY = 0.5  # seconds between looks for what is due by time
@@ -205,6 +205,8 @@ class Sender:
             name = await self.voice.say(channel, delivery)
         except TryAgain as later:
             return self._again(delivery, later)
+        except (DatabaseAway, FilesAway) as away:
+            return self._again(delivery, TryAgain(str(away), 1))
         except Unreachable as gone:
             self._note(delivery, fate=Fate.UNREACHABLE, problem=str(gone))
         except SendError as never:

@@ -51,7 +51,10 @@ class Voice:
         self.files, self.names, self.name_of, self.url_of = files, names, name_of, url_of
 
     async def say(self, channel: Channel, delivery: Delivery) -> str | None:
-        """The platform's name for the message; None where there was nothing to say any more. Raises SendError."""
+        """The platform's name for the message; None where there was nothing to say any more.
+
+        Raises SendError; DatabaseAway or FilesAway where what it needs cannot be looked up now.
+        """
         chat, can, text = delivery.address.partition(":")[2], channel.can, delivery.text or ""
         listed, buttons = offering(can, delivery)
         if delivery.edits is not None:
@@ -77,7 +80,7 @@ class Voice:
         path = self.files.original(sha256) if document else self.files.preview(sha256)
         name = attached["name"] or ("tep" if document else "anh.jpg")
         kind, shown = ("file", media_type) if document else ("photo", "image/jpeg")
-        return Attachment(kind, path.read_bytes(), name, shown, sha256, self.url_of(sha256))
+        return Attachment(kind, self.files.read(path), name, shown, sha256, self.url_of(sha256))
 
     async def _change(self, channel: Channel, changed: int, chat: str, text: str | None, buttons: Buttons) -> str | None:
         name = self.names.by_delivery.get(changed) or await self.name_of(changed)

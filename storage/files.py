@@ -30,7 +30,7 @@ class NotReadable(Exception):
 
 
 class FilesAway(Exception):
-    """The file cannot be stored now: the disk is full, or not there."""
+    """The file cannot be stored or read now: the disk is full, or not there."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,15 @@ class FileStore:
     def preview(self, sha256: str) -> Path:
         """What is shown of a picture: upright, smaller, without EXIF."""
         return self.folder / "previews" / sha256[:2] / f"{sha256}.jpg"
+
+    def read(self, path: Path) -> bytes:
+        """What was kept there. Raises FilesAway where it cannot be read now, FileNotFoundError where this file alone is gone."""
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and self.folder.exists():
+                raise
+            raise FilesAway(error.strerror) from error
 
     def _keep(self, content: bytes) -> Kept:
         sha256 = hashlib.sha256(content).hexdigest()

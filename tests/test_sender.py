@@ -21,6 +21,7 @@ from storage.database import Database
 from storage.delivery import Delivery, Fate, Urgency
 from storage.files import FileStore
 from storage.person import Address
+from storage.session import DatabaseAway
 from storage.speaker import newcomer
 from storage.turnstile import turnstile
 from tests.conftest import NOW
@@ -33,7 +34,7 @@ class Platform:
     can = Can(text_limit=4096)
 
     def __init__(self) -> None:
-        self.troubles: dict[str, deque[SendError]] = defaultdict(deque)
+        self.troubles: dict[str, deque[Exception]] = defaultdict(deque)
         self.arrived: dict[str, list[str]] = defaultdict(list)
         self.slow: dict[str, asyncio.Event] = {}
         self.news = asyncio.Condition()
@@ -146,6 +147,34 @@ async def test_who_must_wait_gets_everything_in_order(office: Office) -> None:
     await office.later(1)
     assert office.platform.arrived["An"] == ["một", "hai", "ba", "bốn"]
     assert await office.fates("An") == [Fate.SENT] * 4
+
+
+async def test_what_cannot_be_looked_up_now_is_sent_later(office: Office, tmp_path: Path) -> None:
+    """A platform's key that lies in a database that is away, a photo on a disk that is not there: nothing is given up."""
+    office.sender.voice.files = FileStore(tmp_path / "disk")
+    office.platform.troubles["An"].append(DatabaseAway("gone"))
+    (photo,) = await office.write("Bình", "ảnh")
+    photo.attachment = {"sha256": "ab" * 32, "media_type": "image/jpeg", "name": None}
+    office.sender.post([*await office.write("An", "một"), photo])
+    await office.sender.drain()
+    assert await office.fates("An") == await office.fates("Bình") == [Fate.QUEUED]
+    path = FileStore(tmp_path / "disk").preview("ab" * 32)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"jpeg")
+    async with office.database.transaction() as session:
+        row = await session.get(Delivery, photo.id)
+        assert row
+        row.attachment = photo.attachment
+    await office.later(2)
+    assert office.platform.arrived == {"An": ["một"], "Bình": ["ảnh"]}
+
+
+async def test_a_photo_that_is_gone_holds_nobody_up(office: Office) -> None:
+    photo, _after = written = await office.write("An", "ảnh", "sau đó")
+    photo.attachment = {"sha256": "ab" * 32, "media_type": "image/jpeg", "name": None}
+    office.sender.post(written)
+    await office.sender.drain()
+    assert await office.fates("An") == [Fate.FAILED, Fate.SENT]
 
 
 async def test_looks_between_leave_one_who_waits_to_note(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
