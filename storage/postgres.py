@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -14,17 +13,16 @@ from sqlalchemy import Dialect, NullPool
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from storage import lines
 from storage.groups import Groups, Member
+from storage.lines import AWAY, COMMAND_SECONDS, PATIENCE, VANISHED
 from storage.many import NUMBERS, lists, look_for_many, sequence_of, write_for_many, write_together
 from storage.session import Conflict, Connection, DatabaseAway, StatementFailed, Write
 from storage.statements import Compiled, Query
 from storage.together import Together
 
 CONNECTIONS = 10
-LOOK_SECONDS = 1.0
-PATIENCE = 4.0  # seconds for a connection
 START_SECONDS = 2.5  # for the first: an operator who mistyped an address is told within five, and Python takes two of them
-COMMAND_SECONDS = 20  # for one statement, also on a connection whose other end is gone without a word
 CLOSE_SECONDS = 1
 RING_SECONDS = 2  # all who ring wait for the one that is under way
 GROUPS = 2  # while one is on its way to the server, the other is worked on
@@ -38,10 +36,6 @@ SETTINGS = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
 RING = "SELECT pg_notify(name, words) FROM unnest($1::text[], $2::text[]) AS rings (name, words)"
 _NUMBERED = " RETURNING "
 _PARAMETER = re.compile(r"\$(\d+)")
-AWAY = (
-    asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
-    asyncpg.InterfaceError, OSError, TimeoutError,
-)  # fmt: skip
 
 
 class _Connection(asyncpg.Connection):
@@ -80,7 +74,7 @@ class Postgres:
                         timeout=PATIENCE,
                         statement_cache_size=STATEMENTS,
                         command_timeout=COMMAND_SECONDS,
-                        server_settings=SETTINGS,
+                        server_settings=SETTINGS | VANISHED,
                     )
                 except AWAY as error:
                     raise DatabaseAway(type(error).__name__) from error
@@ -111,37 +105,11 @@ class Postgres:
 
     async def listen(self, name: str, hear: Callable[[str], None]) -> None:
         """Calls `hear` with what any process rings, for ever; what rings while the line is down is not heard."""
+        await lines.listen(self.url, name, hear)
 
-        def heard(connection: Any, process: int, channel: str, words: str) -> None:
-            hear(words)
-
-        while True:
-            async with self._line() as line:
-                broken = asyncio.Event()
-                line.add_termination_listener(lambda line, broken=broken: broken.set())
-                await line.add_listener(name, heard)
-                await broken.wait()
-
-    @asynccontextmanager
-    async def only_one(self, name: str) -> AsyncIterator[None]:
-        """Waits until no other process is inside; when that one dies, its line breaks and the next may enter."""
-        async with self._line() as line:
-            await line.fetchval("SELECT pg_advisory_lock(hashtext($1))", name)
-            yield
-
-    @asynccontextmanager
-    async def _line(self) -> AsyncIterator[Any]:
-        """A connection of its own, for as long as it takes to get one."""
-        while True:
-            try:
-                line = await asyncpg.connect(self.url, timeout=PATIENCE)
-                break
-            except AWAY:
-                await asyncio.sleep(LOOK_SECONDS)
-        try:
-            yield line
-        finally:
-            line.terminate()
+    async def only_one(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Does `work` to its end while no other process does."""
+        await lines.only_one(self.url, name, work)
 
     async def migrate(self, work: Any) -> Any:
         """Runs `work` with a connection of SQLAlchemy's, for Alembic."""

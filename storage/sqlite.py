@@ -8,8 +8,7 @@ import contextlib
 import fcntl
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -197,9 +196,9 @@ class Sqlite(Connection):
     async def listen(self, name: str, hear: Callable[[str], None]) -> None:
         """Nobody else rings."""
 
-    @asynccontextmanager
-    async def only_one(self, name: str) -> AsyncIterator[None]:
-        yield
+    async def only_one(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """There is nobody else."""
+        await work()
 
     def keep_others_out(self) -> None:
         """Raises DatabaseAway where another process serves from this file. Ends with the process, however that ends."""

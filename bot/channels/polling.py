@@ -22,7 +22,14 @@ THANKS_SECONDS = 1
 LOOK_AGAIN = 0.6  # seconds; the same offset asked twice within half a second gives one update only
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds
 Update = dict[str, Any]
+Work = Callable[[], Awaitable[None]]
+OnlyOne = Callable[[str, Work], Awaitable[None]]  # does it while no other process does what has that name
 Fetch = Callable[[int | None, int], Awaitable[list[Update]]]  # (offset, seconds)
+
+
+async def by_itself(name: str, work: Work) -> None:
+    """An OnlyOne where there are no other processes."""
+    await work()
 
 
 async def patiently(step: Callable[[], Awaitable[bool]], trouble: Callable[[Exception], float]) -> None:

@@ -5,8 +5,7 @@ import contextlib
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -30,7 +29,7 @@ from bot.channels import (
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.piecewise import Piecewise
-from bot.channels.polling import Polling, end, patiently
+from bot.channels.polling import OnlyOne, Polling, by_itself, end, patiently
 from bot.channels.telegram_client import NOT_ACCEPTED, PATIENCE, CutOff, Request, Slower, address_of, fate, hush, reason
 from bot.channels.telegram_updates import understood
 from bot.channels.webhook import Hook, webhook
@@ -47,14 +46,6 @@ NO_PREVIEW = {"is_disabled": True}
 Keyboard = dict[str, Any]  # among the values of a call; empty where there are no buttons
 
 
-OnlyOne = Callable[[str], AbstractAsyncContextManager[None]]
-
-
-@contextlib.asynccontextmanager
-async def _anyone(name: str) -> AsyncIterator[None]:
-    yield
-
-
 class Telegram:
     """`only_one` lets one process at a time poll: Telegram refuses a second."""
 
@@ -68,7 +59,7 @@ class Telegram:
         public_url: str | None = None,
         webhook_secret: str | None = None,
         commands: Callable[[str], list[tuple[str, str]]] | None = None,
-        only_one: OnlyOne = _anyone,
+        only_one: OnlyOne = by_itself,
     ) -> None:
         if public_url and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", webhook_secret or ""):
             raise ChannelProblem("TELEGRAM_WEBHOOK_SECRET: needed with PUBLIC_URL; 1 to 256 letters, digits, - and _")
@@ -191,8 +182,7 @@ class Telegram:
         if not connected:
             await patiently(self._connect, self._trouble)
         if polling:
-            async with self.only_one("telegram-poll"):
-                await patiently(polling.step, self._trouble)
+            await self.only_one("telegram-poll", lambda: patiently(polling.step, self._trouble))
 
     async def _updates(self, offset: int | None, seconds: int) -> list[dict[str, Any]]:
         # Not the driver's get_updates: one update that it cannot parse would take all others of the batch with it.

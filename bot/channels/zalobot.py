@@ -10,7 +10,6 @@ import time
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -29,7 +28,7 @@ from bot.channels import (
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
 from bot.channels.piecewise import Piecewise
-from bot.channels.polling import Polling, end, patiently
+from bot.channels.polling import OnlyOne, Polling, end, patiently
 from bot.channels.webhook import Hook, webhook
 from bot.channels.zalo_media import HOSTS, fetch_media
 from bot.channels.zalobot_client import EMPTY, NO_TOKEN, NOT_ACCEPTED, REFUSED, TOO_MUCH, CutOff, ZaloBotClient, ZaloError, fate
@@ -48,7 +47,6 @@ CAN = Can(
     text_limit=2000, label="Zalo", buttons=False, edits=False, files=False, unasked_per_second=5, seconds_between=1,
     most_a_month=3000, most_people=50,
 )  # fmt: skip
-OnlyOne = Callable[[str], AbstractAsyncContextManager[None]]
 Update = dict[str, Any]
 
 
@@ -163,8 +161,7 @@ class ZaloBot:
         if not connected:
             await patiently(self._connect, self._trouble)
         if self.polling:
-            async with self.only_one("zalobot-poll"):
-                await patiently(self._poll, self._trouble)
+            await self.only_one("zalobot-poll", lambda: patiently(self._poll, self._trouble))
 
     async def _poll(self) -> bool:
         """Done only where the token is refused: a human must act."""

@@ -26,6 +26,7 @@ from bot.channels import (
     Unreachable,
 )
 from bot.channels.cutting import units
+from bot.channels.polling import by_itself
 from bot.channels.zalobot import ZaloBot
 from bot.channels.zalobot_updates import understood
 from bot.quota import used
@@ -37,11 +38,6 @@ from tests.channels.zalobot_api import BOT_ID, TOKEN, Person, Refused, ZaloBotAp
 
 EVENTS: list[Any] = json.loads((Path(__file__).parent / "zalobot" / "events.json").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
-
-
-@contextlib.asynccontextmanager
-async def _anyone(name: str) -> AsyncIterator[None]:
-    yield
 
 
 class Ears:
@@ -87,7 +83,7 @@ def an(zalo: ZaloBotApi) -> Person:
 
 
 def channel_at(api: ZaloBotApi, database: Database, public_url: str | None = None, token: str = TOKEN) -> ZaloBot:
-    return ZaloBot(token, api.url, public_url, SECRET if public_url else None, database, lambda: NOW, _anyone, [api.host])
+    return ZaloBot(token, api.url, public_url, SECRET if public_url else None, database, lambda: NOW, by_itself, [api.host])
 
 
 @contextlib.asynccontextmanager
@@ -218,7 +214,7 @@ def test_a_picture_in_each_spelling(number: int) -> None:
     ],
 )  # fmt: skip
 async def test_pictures_come_from_the_platform_only(url: str, sqlite_database: Database) -> None:
-    channel = ZaloBot(TOKEN, "http://127.0.0.1:1", None, None, sqlite_database, lambda: NOW, _anyone)
+    channel = ZaloBot(TOKEN, "http://127.0.0.1:1", None, None, sqlite_database, lambda: NOW, by_itself)
     with pytest.raises(NotFetched):
         await channel.fetch(Sent("photo", url))
     await channel.stop()
@@ -262,7 +258,7 @@ async def test_each_error(
 
 
 async def test_nobody_is_there(sqlite_database: Database, zalo: ZaloBotApi, an: Person) -> None:
-    channel = ZaloBot(TOKEN, "http://127.0.0.1:1", None, None, sqlite_database, lambda: NOW, _anyone)
+    channel = ZaloBot(TOKEN, "http://127.0.0.1:1", None, None, sqlite_database, lambda: NOW, by_itself)
     with pytest.raises(TryAgain) as raised:
         await channel.send(to(an))
     assert "secret" not in str(raised.value) and "127" not in str(raised.value)
@@ -298,7 +294,7 @@ async def test_a_token_that_is_refused_later_ends_the_hearing(
 def test_half_settings_are_one_line(changes: dict[str, Any], words: str, sqlite_database: Database) -> None:
     given = {"token": TOKEN, "api_url": "http://a.vn", "public_url": None, "webhook_secret": None} | changes
     with pytest.raises(ChannelProblem, match=f"^{words}: "):
-        ZaloBot(**given, database=sqlite_database, now=lambda: NOW, only_one=_anyone)
+        ZaloBot(**given, database=sqlite_database, now=lambda: NOW, only_one=by_itself)
 
 
 async def test_a_webhook_address_that_the_platform_refuses(zalo: ZaloBotApi, sqlite_database: Database, ears: Ears) -> None:

@@ -2,17 +2,21 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+import storage.lines
 import storage.postgres
 from storage.database import Database
 from storage.postgres import CONNECTIONS, Postgres
 from storage.session import DatabaseAway
 
 TRANSACTIONS = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"  # each ring is one
+
+HANG_UP = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 async def test_many_ring_together_and_all_are_heard(postgres_database: Database) -> None:
@@ -142,3 +146,76 @@ class Relay:
             for way in (writer, to_server):
                 way.transport.abort()
             await asyncio.sleep(0)
+
+
+async def settled(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_one_works_at_a_time_also_after_the_server_has_hung_up(postgres_database: Database) -> None:
+    """Both lines break: one of them goes on, and whoever waits does not wait in vain."""
+    first, second, working = postgres_database.driver, Postgres(postgres_database.driver.url), list[str]()
+
+    def work(name: str) -> Callable[[], Awaitable[None]]:
+        async def does() -> None:
+            working.append(name)
+            try:
+                await asyncio.sleep(60)
+            finally:
+                working.remove(name)
+
+        return does
+
+    tasks = {"a": asyncio.create_task(first.only_one("poll", work("a")))}
+    await settled(lambda: working == ["a"])
+    tasks["b"] = asyncio.create_task(second.only_one("poll", work("b")))
+    for _time in range(3):
+        await asyncio.sleep(0.1)
+        assert len(working) == 1
+        await (await first.pool()).execute(HANG_UP)
+        await asyncio.sleep(0.3)
+        await settled(lambda: len(working) == 1)
+    (one,) = working
+    (other,) = tasks.keys() - {one}
+    tasks[one].cancel()
+    await settled(lambda: working == [other])
+    tasks[other].cancel()
+    await asyncio.wait(tasks.values())
+    await second.close()
+
+
+async def test_what_the_work_raises_is_raised(postgres_database: Database) -> None:
+    async def fails() -> None:
+        raise OSError("not the database's")
+
+    with pytest.raises(OSError, match="not the database's"):
+        await postgres_database.driver.only_one("poll", fails)
+
+
+async def test_who_listens_hears_again_after_the_server_has_hung_up(postgres_database: Database) -> None:
+    driver, heard = postgres_database.driver, list[str]()
+    listening = asyncio.create_task(driver.listen("bell", heard.append))
+    for number in range(3):
+        async with asyncio.timeout(10):
+            while str(number) not in heard:
+                await driver.ring("bell", str(number))
+                await asyncio.sleep(0.02)
+        await (await driver.pool()).execute(HANG_UP)
+    listening.cancel()
+
+
+async def test_what_a_machine_that_vanished_holds_is_free_again(
+    postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It loses its power in the middle of a transaction: its row is locked, and nobody hangs up."""
+    monkeypatch.setitem(storage.lines.VANISHED, "idle_in_transaction_session_timeout", "300ms")
+    vanished = Postgres(postgres_database.driver.url)
+    lock = "SELECT * FROM place WHERE id = 1 FOR UPDATE"
+    with pytest.raises(DatabaseAway):
+        async with vanished.transaction() as gone:
+            await gone.fetch(lock, ())
+            async with asyncio.timeout(5), postgres_database.driver.transaction() as one:
+                assert await one.fetch(lock, ())
+    await vanished.close()
