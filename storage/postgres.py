@@ -24,6 +24,7 @@ from storage.together import Together
 CONNECTIONS = 10
 START_SECONDS = 2.5  # for the first: an operator who mistyped an address is told within five, and Python takes two of them
 CLOSE_SECONDS = 1
+UNDO_SECONDS = 1
 RING_SECONDS = 2  # all who ring wait for the one that is under way
 GROUPS = 2  # while one is on its way to the server, the other is worked on
 STATEMENTS = 500  # kept prepared on each connection
@@ -165,13 +166,13 @@ class Held:
     async def _leave(self, error: BaseException | None) -> None:
         """Undoes what is not committed, and gives the connection back."""
         try:
-            # Whoever was cut off may have asked a server that does not answer, and would wait for it again.
-            if isinstance(error, DatabaseAway | TimeoutError) or not isinstance(error, Exception | None):
-                _cut(self.connection)
-            # Where the line is broken the server undoes it by itself.
-            with contextlib.suppress(*AWAY):
-                if self.connection.is_in_transaction():
+            if error is not None:
+                # Not by hanging up: a server that waits for somebody else's row would not notice, and keep all that we hold.
+                async with asyncio.timeout(UNDO_SECONDS):
                     await self.connection.execute("ROLLBACK")
+        except AWAY:
+            # It does not answer, or the line is broken, and it undoes it by itself.
+            _cut(self.connection)
         finally:
             await self.pool.release(self.connection)
 

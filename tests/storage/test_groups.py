@@ -332,7 +332,10 @@ async def test_a_row_that_another_process_has_holds_a_group_up_for_a_moment_only
     async with other.transaction() as session:
         assert await session.get(Person, 7, lock=True)
         result = await at_once(turn(crowd, 1, renames), turn(crowd, 3))
-    assert [type(one) for one in result] == [Apart] * 2
+        assert [type(one) for one in result] == [Apart] * 2
+        # Whoever is not waited for any more holds nobody: not only when that row is free.
+        async with asyncio.timeout(2), crowd.transaction() as session:
+            assert await session.get(Conversation, 3, lock=True)
     assert await at_once(turn(crowd, 1, renames), turn(crowd, 3)) == [None] * 2
     assert await kept(crowd) == [1, 3]
     await other.close()
