@@ -16,6 +16,7 @@ from storage.session import DatabaseAway
 
 log = logging.getLogger("bot.quota")
 WRITE_EVERY = 2.0  # seconds
+CLOSE_SECONDS = 1
 WARN_AT = 0.8
 
 
@@ -52,12 +53,14 @@ class Quota:
             self.writer = asyncio.create_task(self._soon())
 
     async def close(self) -> None:
-        """Writes what is counted."""
+        """Writes what is counted, if the database answers soon."""
         if self.writer:
             self.writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self.writer
-        await self.write()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.write()
 
     async def _soon(self) -> None:
         while self.unwritten:

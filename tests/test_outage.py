@@ -14,13 +14,14 @@ import aiohttp
 import psutil
 import pytest
 
-from bot.channels import BUSY
+from bot.channels import BUSY, Can
 from bot.channels.hearing import PATIENCE
+from bot.quota import Quota, used
 from bot.web.server import READY_SECONDS
 from storage.database import Database
 from tests.channels.telegram_api import TelegramApi
 from tests.channels.test_telegram_talk import telegram_bot
-from tests.conftest import fill
+from tests.conftest import NOW, fill
 from tests.running import Bot, postgres_server
 
 
@@ -83,6 +84,21 @@ async def test_a_process_ends_while_postgresql_hangs(server: Any, roles: str, tm
         began = time.monotonic()
         await asyncio.to_thread(bot.stop)
         assert time.monotonic() - began < 10
+
+
+async def test_the_count_of_a_month_keeps_no_process_from_ending(server: Any) -> None:
+    url = f"postgresql://postgres@/postgres?host={server.pgdata}"
+    await fill(url)
+    database = Database(url)
+    quota = Quota(database, "zalobot", Can(text_limit=2000, most_a_month=3000), lambda: NOW)
+    quota.count()
+    await quota.write()
+    quota.count()
+    with hanging(server):
+        async with asyncio.timeout(4):
+            await quota.close()
+    assert (await used(database, "zalobot", NOW)).sent == 1
+    await database.close()
 
 
 @pytest.mark.parametrize("webhook", [True, False], ids=["webhook", "polling"])
