@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.channels import Receive
 from bot.pace import REMEMBERED, Pace
-from handlers.incoming import Incoming
+from handlers.incoming import Incoming, Sent
 from storage.files import FilesAway
 from storage.session import DatabaseAway
 
@@ -59,7 +59,7 @@ class Hearing:
 
     async def hear(self, receive: Receive, incoming: Incoming) -> bool:
         """Whether it was taken; if not, it must come again."""
-        long = asyncio.get_running_loop().call_later(PATIENCE, self._must_wait, incoming)
+        long = asyncio.get_running_loop().call_later(PATIENCE, self._takes_long, incoming)
         try:
             receipt = await receive(incoming)
         except Exception as error:
@@ -68,11 +68,13 @@ class Hearing:
             return False
         finally:
             long.cancel()
+        if receipt.busy:
+            return False
         self.away = False
         self.waiting.discard(incoming.key)
-        if incoming.origin and self.thank and not receipt.busy:
+        if incoming.origin and self.thank:
             self._soon(self.thank(incoming.origin))
-        return not receipt.busy
+        return True
 
     def _log(self, error: Exception) -> None:
         if not isinstance(error, DatabaseAway | FilesAway):
@@ -81,6 +83,11 @@ class Hearing:
             # While it lasts, all that waits is brought again every few seconds: one line tells it.
             self.away = True
             self.log.error("messages must wait", extra={"action": "receive_waits", "reason": str(error)})
+
+    def _takes_long(self, incoming: Incoming) -> None:
+        # A photo takes as long as its platform, and may not be there any more: nothing is promised before that is known.
+        if not isinstance(incoming.meaning, Sent):
+            self._must_wait(incoming)
 
     def _must_wait(self, incoming: Incoming) -> None:
         if incoming.key in self.waiting:
