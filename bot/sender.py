@@ -231,14 +231,16 @@ class Sender:
             self._note(delivery, fate=Fate.FAILED, tries=tries, problem=str(later))
             return True
         until = self.now() + timedelta(seconds=seconds_before(tries, later.after))
+        delivery.begun = later.begun or delivery.begun
+        values = {"not_before": until, "claimed_until": None, "begun": delivery.begun, "problem": str(later)}
         if isinstance(later, NotNow):
-            self._note(delivery, fate=Fate.QUEUED, not_before=until, claimed_until=None, problem=str(later))
+            self._note(delivery, fate=Fate.QUEUED, **values)
             return True
         self.paused[delivery.address] = until
         if later.too_fast and delivery.urgency != Urgency.REPLY:
             self.outcomes.closing[delivery.channel] = until
         log.info("sent later", extra={"action": "send_later", "delivery": delivery.id, "reason": str(later)})
-        self._note(delivery, fate=Fate.QUEUED, tries=tries, not_before=until, claimed_until=None, problem=str(later))
+        self._note(delivery, fate=Fate.QUEUED, tries=tries, **values)
         return False
 
     def _put_back(self, address: str, lane: deque[Delivery]) -> None:

@@ -70,7 +70,7 @@ class Voice:
                 await self._change(channel, delivery.settles, chat, delivery.settled, ())
         shown = await asyncio.to_thread(self._attachment, delivery.attachment) if delivery.attachment else None
         said = "\n\n".join(part for part in (text, listed) if part)
-        how = (delivery.kind, delivery.outside, delivery.wants_name)
+        how = (delivery.kind, delivery.outside, delivery.wants_name, delivery.begun)
         return await channel.send(Outgoing(chat, delivery.id or 0, said, buttons, shown, *how))
 
     def _attachment(self, attached: dict[str, Any]) -> Attachment:

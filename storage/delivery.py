@@ -79,6 +79,7 @@ class Delivery(Row, table=True):
     round: int | None = None  # … and the round that it asks about
     fate: str = Fate.QUEUED
     tries: int = 0
+    begun: int = 0  # so many pieces have arrived of what is too long for one message
     not_before: datetime = Field(sa_type=Moment)
     claimed_until: datetime | None = Field(default=None, sa_type=Moment)
     created_at: datetime = Field(sa_type=Moment)

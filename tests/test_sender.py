@@ -37,6 +37,7 @@ class Platform:
         self.troubles: dict[str, deque[Exception]] = defaultdict(deque)
         self.arrived: dict[str, list[str]] = defaultdict(list)
         self.slow: dict[str, asyncio.Event] = {}
+        self.begun: list[int] = []
         self.news = asyncio.Condition()
 
     def routes(self, receive: Receive) -> Iterable:
@@ -51,6 +52,7 @@ class Platform:
             await self.slow[message.chat].wait()
         if troubles := self.troubles[message.chat]:
             raise troubles.popleft()
+        self.begun.append(message.begun)
         async with self.news:
             self.arrived[message.chat].append(message.text)
             self.news.notify_all()
@@ -167,6 +169,19 @@ async def test_what_cannot_be_looked_up_now_is_sent_later(office: Office, tmp_pa
         row.attachment = photo.attachment
     await office.later(2)
     assert office.platform.arrived == {"An": ["một"], "Bình": ["ảnh"]}
+
+
+async def test_another_process_goes_on_with_the_next_piece(office: Office) -> None:
+    """One piece has arrived, then the platform says later; the others are sent by whoever is there then."""
+    office.platform.troubles["An"] += [(first := TryAgain("429", 1)), TryAgain("before any further piece", 1)]
+    first.begun = 1
+    office.sender.post(await office.write("An", "dài"))
+    await office.sender.drain()
+    office.sender = office.another()
+    await office.later(2)
+    office.sender = office.another()
+    await office.later(4)
+    assert (office.platform.arrived["An"], office.platform.begun) == (["dài"], [1])
 
 
 async def test_a_photo_that_is_gone_holds_nobody_up(office: Office) -> None:

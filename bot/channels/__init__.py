@@ -72,6 +72,7 @@ class Outgoing(NamedTuple):
     kind: str | None = None  # what sort of notice
     outside: bool = False  # beyond the channel's window: as the approved template of this kind
     wants_name: bool = False  # the reader's own, which the channel may let them share
+    begun: int = 0  # so many of its pieces have arrived already
 
 
 class Edit(NamedTuple):
@@ -93,11 +94,11 @@ class NotThere(SendError):
 
 
 class TryAgain(SendError):
-    """Not now; `after` seconds from now. `too_fast` where the platform complains of the pace."""
+    """Not now; `after` seconds from now. `too_fast` where the platform complains of the pace; `begun` pieces have arrived."""
 
     def __init__(self, reason: str, after: float, too_fast: bool = False) -> None:
         super().__init__(reason)
-        self.after, self.too_fast = after, too_fast
+        self.after, self.too_fast, self.begun = after, too_fast, 0
 
 
 class NotNow(TryAgain):

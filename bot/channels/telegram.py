@@ -28,7 +28,7 @@ from bot.channels import (
 )
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
-from bot.channels.piecewise import Piecewise
+from bot.channels.piecewise import in_pieces
 from bot.channels.polling import OnlyOne, Polling, by_itself, end, patiently
 from bot.channels.telegram_client import NOT_ACCEPTED, PATIENCE, CutOff, Request, Slower, address_of, fate, hush, reason
 from bot.channels.telegram_updates import understood
@@ -75,7 +75,6 @@ class Telegram:
         self.base_url, self.driver = self.bot.base_url, _Driver(self)
         self.username: str | None = None
         self.hearing, self.speaking = False, 0
-        self.piecewise = Piecewise()
         self.polling: Polling | None = None
         self.loop: asyncio.Task[None] | None = None
         self.heard = Hearing(understood, None if public_url else self._acknowledge, self._apologise, log)
@@ -117,7 +116,7 @@ class Telegram:
             async with self.driver:
                 return await self._said(message.chat, piece, _keyboard(message.buttons) if last else {})
 
-        return await self.piecewise.say(message.delivery_id, pieces(message, self.can.text_limit, CAPTION_LIMIT), say)
+        return await in_pieces(pieces(message, self.can.text_limit, CAPTION_LIMIT), message.begun, say)
 
     async def edit(self, change: Edit) -> None:
         async with self.driver:

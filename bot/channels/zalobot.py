@@ -27,7 +27,7 @@ from bot.channels import (
 )
 from bot.channels.cutting import Piece, pieces
 from bot.channels.hearing import Hearing
-from bot.channels.piecewise import Piecewise
+from bot.channels.piecewise import in_pieces
 from bot.channels.polling import OnlyOne, Polling, end, patiently
 from bot.channels.webhook import Hook, webhook
 from bot.channels.zalo_media import HOSTS, fetch_media
@@ -76,7 +76,6 @@ class ZaloBot:
         self.quota = Quota(database, self.name, self.can, now)
         self.own_id: str | None = None
         self.hearing, self.speaking = False, 0
-        self.piecewise = Piecewise()
         self.known: OrderedDict[str, None] = OrderedDict()  # updates that were handed out to us
         self.alerted: float | None = None
         self.numbers = itertools.count(1)
@@ -115,7 +114,7 @@ class ZaloBot:
         parts = pieces(_shown(message), self.can.text_limit, self.can.text_limit)
         self.speaking += 1
         try:
-            return await self.piecewise.say(message.delivery_id, parts, partial(self._say, message.chat))
+            return await in_pieces(parts, message.begun, partial(self._say, message.chat))
         finally:
             self.speaking -= 1
             await self._close_if_idle()

@@ -27,10 +27,11 @@ from bot.channels import (
     Outgoing,
     Receive,
     SendError,
+    TryAgain,
 )
 from bot.channels.cutting import Piece, cut, pieces
 from bot.channels.hearing import Hearing
-from bot.channels.piecewise import Piecewise
+from bot.channels.piecewise import in_pieces
 from bot.channels.webhook import AGAIN, Answer, Hook
 from bot.channels.zalo_media import HOSTS, fetch_media
 from bot.channels.zalooa_client import OPERATOR, STALE_FILE, STALE_TOKEN, CutOff, OaClient, OaError, fate, until_morning
@@ -38,7 +39,7 @@ from bot.channels.zalooa_events import signed, understood
 from bot.channels.zalooa_files import Uploads
 from bot.channels.zalooa_tokens import NoToken, Tokens
 from handlers.incoming import Incoming, Sent
-from storage.database import Database
+from storage.database import Database, DatabaseAway
 
 log = logging.getLogger("bot.zalooa")
 PATH, CONNECTED = "/zalooa/webhook", "/zalooa/connected"
@@ -87,7 +88,6 @@ class ZaloOa:
         self.client, self.media_hosts = OaClient(api_url), media_hosts
         self.tokens = Tokens(database, app_id, app_secret, oauth_url, now)
         self.uploads = Uploads(self._upload)
-        self.piecewise = Piecewise()
         self.alerted: dict[int, float] = {}
         self.hearing, self.speaking = False, 0
         self.renewing: asyncio.Task[None] | None = None
@@ -136,7 +136,7 @@ class ZaloOa:
             # Buttons and a picture do not go into one message.
             caption = 0 if message.buttons else self.can.text_limit
             say = partial(self._say, message)
-            name = await self.piecewise.say(message.delivery_id, pieces(message, self.can.text_limit, caption), say)
+            name = await in_pieces(pieces(message, self.can.text_limit, caption), message.begun, say)
             if message.wants_name:
                 await self._offer_to_share(message.chat)
             return name
@@ -234,13 +234,16 @@ class ZaloOa:
 
     async def _with_token(self, ask: Callable[[str], Any]) -> dict[str, Any]:
         """Once more with a new token where this one is stale. Raises OaError, NoToken or TryAgain."""
-        token = await self.tokens.current()
         try:
-            return await ask(token)  # type: ignore[no-any-return]
-        except OaError as error:
-            if error.code not in STALE_TOKEN:
-                raise
-        return await ask(await self.tokens.renew(token))  # type: ignore[no-any-return]
+            token = await self.tokens.current()
+            try:
+                return await ask(token)  # type: ignore[no-any-return]
+            except OaError as error:
+                if error.code not in STALE_TOKEN:
+                    raise
+            return await ask(await self.tokens.renew(token))  # type: ignore[no-any-return]
+        except DatabaseAway as away:
+            raise TryAgain(str(away), 1) from None
 
     def _fate(self, error: OaError) -> SendError:
         """Tells the operator once a day what only the operator can mend."""

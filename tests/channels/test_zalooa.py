@@ -335,9 +335,16 @@ async def test_long_texts_and_where_they_stopped(oa: ZaloOaApi, sqlite_database:
     text = "\n\n".join(f"Đoạn {number}. " + "chữ 🙂 " * 60 for number in range(12))
     async with hooked(oa, sqlite_database, ears) as channel:
         oa.failures[CS] = ["ok", Refused(-32)]  # type: ignore[list-item]
-        with pytest.raises(TryAgain):
-            await channel.send(to(an, text, buttons=((("Có", "a.yes"),),)))
-        await channel.send(to(an, text, buttons=((("Có", "a.yes"),),)))
+        message = to(an, text, buttons=((("Có", "a.yes"),),))
+        with pytest.raises(TryAgain) as raised:
+            await channel.send(message)
+        assert raised.value.begun == 1
+        # The key to the next piece lies in a database that is away.
+        channel.tokens._known, channel.tokens.database = None, Flickering(sqlite_database, 0, 1)  # type: ignore[assignment]
+        with pytest.raises(TryAgain) as raised:
+            await channel.send(message._replace(begun=1))
+        assert raised.value.begun == 1
+        await channel.send(message._replace(begun=1))
     assert all(units(message.text) <= 2000 for message in an.sees)
     assert "".join("".join(m.text for m in an.sees).split()) == "".join(text.split())
     assert [bool(m.choices) for m in an.sees] == [False] * (len(an.sees) - 1) + [True]
