@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
@@ -117,8 +118,13 @@ def build(
 async def prepare(database: Database, now: datetime) -> None:
     """Brings the database up to date; a new one gets the criteria that come with the program."""
     await database.upgrade()
-    async with database.transaction() as session:
-        await publish_built_in(session, now)
+
+    async def publish() -> None:
+        async with database.transaction() as session:
+            await publish_built_in(session, now)
+
+    # Of several processes that begin at once, one does it.
+    await database.driver.only_one("criteria", publish)
 
 
 def _channels(settings: Settings, database: Database, files: FileStore, now: Callable[[], datetime]) -> list[Channel]:
@@ -163,10 +169,13 @@ def _secret(settings: Settings) -> bytes:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         # Whole or not at all: a key cut short by a power cut would sign like any other.
-        part = path.with_name("secret_key.part")
+        part = path.with_name(f"secret_key.{secrets.token_hex(4)}")
         part.touch(mode=0o600)
         part.write_text(secrets.token_urlsafe(32))
-        part.replace(path)
+        # Of several processes that begin at once, the first one's is everybody's.
+        with contextlib.suppress(FileExistsError):
+            os.link(part, path)
+        part.unlink()
     key = path.read_text().strip()
     if len(key) < 32:
         raise SettingProblem(f"SECRET_KEY: {path} is damaged; delete it, and every web chat begins anew, or set SECRET_KEY")

@@ -11,6 +11,9 @@ import aiohttp
 import pytest
 
 from storage.database import Database
+from tests.conftest import create
+from tests.faults.forks import Bot as Forked
+from tests.faults.forks import Forks
 from tests.faults.test_crashes import TALK
 from tests.running import ROOT, Bot
 from tests.web.page import Page
@@ -99,3 +102,26 @@ async def test_a_web_process_and_a_sender(postgres_database: Database, tmp_path:
     await asyncio.sleep(0)
     for bot in (web, sender):
         bot.stop()
+
+
+@pytest.mark.parametrize("public", [True, False], ids=["reached by the world", "tried out"])
+async def test_three_processes_begin_at_once_on_a_new_database(
+    public: bool, parent: Forks, postgres: str, tmp_path: Path
+) -> None:
+    """One fills it, one key signs for all; and no open invitation stands in the log of what the world can reach."""
+    name = f"new_{os.getpid()}_{public:d}"
+    await create(postgres, name)
+    settings = {"DATABASE_URL": postgres % name, "TELEGRAM_BOT_TOKEN": ""} | ({} if public else {"PUBLIC_URL": ""})
+    bots = [Forked(parent, tmp_path, settings, roles) for roles in ("web", "web", "sender,clock")]
+    for bot in bots:
+        bot.start()
+    for bot in bots:
+        await bot.ready()
+    await asyncio.sleep(0.1)  # the hints stand below the line that says so
+    said = "".join(bot.output() for bot in bots)
+    for bot in bots:
+        await bot.stop()
+    assert said.count("A new database") == 1 and "Traceback" not in said
+    assert ("?start=" in said) is not public and ("officers invite" in said) is public
+    (key,) = tmp_path.glob("secret_key*")
+    assert len(key.read_text()) >= 32 and key.stat().st_mode & 0o77 == 0

@@ -23,6 +23,7 @@ from storage.places import official, villages
 from storage.session import Session
 
 SAMPLE = ("branch", "association", "committee")
+NEXT = ("areas import FILE.csv", "officers invite --role association --area AREA")
 
 
 def run(roles: str = typer.Option(",".join(ROLES), help="What this process does; several processes need PostgreSQL.")) -> None:
@@ -47,7 +48,12 @@ async def _serve(settings: Settings, roles: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with open_database(settings) as database:
-        links = await _first_steps(settings, database)
+        hints: list[str] = []
+
+        async def begin() -> None:
+            hints.extend(await _first_steps(settings, database))
+
+        await database.driver.only_one("first steps", begin)
         database.keep_others_out()
         app = build(settings, database)
         async with database.transaction() as session:
@@ -56,7 +62,7 @@ async def _serve(settings: Settings, roles: list[str]) -> None:
         languages()
         _spare_the_collector()
         async with app.running(roles):
-            _greet(settings, app, links)
+            _greet(settings, app, hints)
             await stopped.wait()
 
 
@@ -73,15 +79,19 @@ def _spare_the_collector() -> None:
 
 
 async def _first_steps(settings: Settings, database: Database) -> list[str]:
-    """On a database that is new: the places of Hà Tĩnh, a few invented villages, and links to try the whole way."""
+    """On a database that is new: the places of Hà Tĩnh, and what to do next. Where nobody but us can reach it, also a few
+    invented villages, and links to try the whole way: what the world can reach has no open invitations in its log."""
     async with database.transaction() as session:
         if (await session.exec(select(Place).limit(1))).first() is not None:
             return []
         await official.load(session, "Hà Tĩnh", utc_now())
+        if settings.public_url:
+            return ["A new database. Load your villages, and invite officers:", *(f"  python -m bot {words}" for words in NEXT)]
         rows, faults = await villages.read_villages(villages.SAMPLE, session)
         assert not faults, faults
         await villages.import_villages(session, rows, utc_now())
-        return await _sample_links(session, settings)
+        links = await _sample_links(session, settings)
+        return ["A new database. Open these in four tabs; each officer's link works once:", *links] if links else []
 
 
 async def _sample_links(session: Session, settings: Settings) -> list[str]:
@@ -97,12 +107,11 @@ async def _sample_links(session: Session, settings: Settings) -> list[str]:
     return links
 
 
-def _greet(settings: Settings, app: App, links: list[str]) -> None:
+def _greet(settings: Settings, app: App, hints: list[str]) -> None:
     typer.echo(f"Web chat: {web_link(settings, '').partition('?')[0]}")
     if "telegram" in app.channels:
         typer.echo(f"Telegram: {app.channels['telegram'].link('') or 'connecting'}")
     else:
         typer.echo("Telegram: off (set TELEGRAM_BOT_TOKEN in .env)")
-    if links:
-        typer.echo("A new database. Open these in four tabs; each officer's link works once:")
-        typer.echo("\n".join(links))
+    for line in hints:
+        typer.echo(line)
