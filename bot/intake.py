@@ -81,6 +81,7 @@ class Intake:
         except (DatabaseAway, FilesAway):
             # It will come again, and again: that is nobody's hurry, and what is taken for a flood is lost.
             self.pace.give_back(address)
+            self.pace.not_warned(address)
             raise
         finally:
             self.metrics.turn(_channel(incoming), outcome, perf_counter() - began)

@@ -47,6 +47,11 @@ class Pace:
         if bucket := self.buckets.get(key):
             bucket.level += 1
 
+    def not_warned(self, key: str) -> None:
+        """What it was to be told could not be said."""
+        if bucket := self.buckets.get(key):
+            bucket.warned = False
+
     def _forget(self, now: float) -> None:
         """Of those who are silent longest two at most, so that nobody waits for it."""
         for key, silent in list(islice(self.buckets.items(), 2)):

@@ -1,5 +1,6 @@
 """Wrong answers to every question: each gets a sentence that helps, and nothing that is stored changes."""
 
+import contextlib
 import hashlib
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import select
 
+from bot.app import BURST
 from handlers.incoming import Incoming, Pressed, Said
 from storage.database import Database
+from storage.session import DatabaseAway
 from storage.tables import metadata
 from tests.talks import Player
 
@@ -202,6 +205,23 @@ async def test_flood_is_slowed_with_one_sentence(sqlite_database: Database, tmp_
     assert sum("nhắn nhanh quá" in line for line in said) == 1
     assert len(said) < 60
     assert await player.line("Bình", "/trogiup")
+
+
+async def test_the_sentence_comes_also_where_the_database_was_away_at_first(sqlite_database: Database, tmp_path: Path) -> None:
+    player = Player(sqlite_database, tmp_path, per_minute=60)
+    intake = player.app.intake
+
+    class Away:
+        def transaction(self, together: bool = False) -> None:
+            raise DatabaseAway("away")
+
+    for number in range(100):
+        refused = number == BURST
+        intake.database = Away() if refused else sqlite_database  # type: ignore[assignment]
+        with pytest.raises(DatabaseAway) if refused else contextlib.nullcontext():
+            await intake.receive(Incoming(f"talk:flood:{number}", "talk:An", Said("xin chào")))
+    await player.app.sender.drain()
+    assert sum("nhắn nhanh quá" in line for line in player.channel.take()) == 1
 
 
 async def test_five_wrong_codes_an_hour(sqlite_database: Database, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ def test_the_unit_of_systemd() -> None:
     roles = [role for _mark, _file, chosen, *_rest in example for role in chosen.removeprefix("ROLES=").split(",")]
     assert set(roles) == set(ROLES) and roles.count("web") == 2
     assert int(unit["Service"]["TimeoutStopSec"]) > 10
+    # Under ProtectSystem=strict nothing else can be written to.
+    assert unit["Service"]["Environment"] == f"DATA_DIR=/var/lib/{unit['Service']['StateDirectory']}"
     assert unit["Install"]["WantedBy"]
 
 
@@ -32,7 +34,10 @@ def test_the_services_of_compose() -> None:
     bots = {name: service for name, service in compose["services"].items() if "build" in service}
     roles = [role for service in bots.values() for role in service["command"][1].split(",")]
     assert set(roles) == set(ROLES) and roles.count("web") == 2
+    own = {"http_port", "zalo_oauth_url", "messages_per_minute", "log_level"}
+    chosen = {name for name in Settings.model_fields if name not in own and not name.endswith("api_url")}
     for service in bots.values():
+        assert chosen <= {name.lower() for name in service["environment"]}, "set in .env, and not passed on"
         assert {name.lower() for name in service["environment"]} <= set(Settings.model_fields)
         assert service["build"]["dockerfile"] == "docs/deploy/Dockerfile"
     assert {volume.partition(":")[0] for service in compose["services"].values() for volume in service["volumes"]} == set(

@@ -24,7 +24,7 @@ from bot.web.uploads import read_upload
 from handlers.incoming import Incoming, Meaning, Opened, Pressed, Said, Sent
 from locales import _
 from storage.database import Database
-from storage.files import DOCUMENTS, LARGEST, FileStore
+from storage.files import DOCUMENTS, LARGEST, FilesAway, FileStore
 from storage.person import addressed
 from storage.session import DatabaseAway
 
@@ -213,6 +213,9 @@ class WebChat:
         except MALFORMED:
             log.info("bad frame", extra={"action": "bad_frame"})
             await socket.write({"type": "error", "id": frame_id, "text": "Trợ lý không đọc được tin này."})
+        except (DatabaseAway, FilesAway) as away:
+            log.warning("frame not taken", extra={"action": "frame_waits", "reason": str(away)})
+            await socket.write({"type": "error", "id": frame_id, "text": BUSY})
         except Exception:
             log.exception("frame not taken", extra={"action": "frame_failed"})
             await socket.write({"type": "error", "id": frame_id, "text": BUSY})
