@@ -16,9 +16,10 @@ VANISHED = {
     "tcp_keepalives_idle": "3", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3",
     "idle_in_transaction_session_timeout": f"{COMMAND_SECONDS}s",
 }  # fmt: skip
+# InternalClientError: the server has hung up while nothing was asked, and the driver has not noticed yet.
 AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
-    asyncpg.InterfaceError, OSError, TimeoutError,
+    asyncpg.IdleInTransactionSessionTimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError,
 )  # fmt: skip
 
 

@@ -101,7 +101,7 @@ class Postgres:
                     raise
                 finally:
                     await pool.release(connection)
-        except (*AWAY, asyncpg.PostgresError, asyncpg.InternalClientError) as error:
+        except (*AWAY, asyncpg.PostgresError) as error:
             raise DatabaseAway(type(error).__name__) from None
 
     async def listen(self, name: str, hear: Callable[[str], None]) -> None:

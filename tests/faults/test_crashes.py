@@ -40,7 +40,7 @@ TALK = [
 
 @pytest.fixture
 async def bot(parent: Forks, tmp_path: Path) -> AsyncIterator[Bot]:
-    running = Bot(parent, tmp_path, {"TELEGRAM_BOT_TOKEN": ""})
+    running = Bot(parent, tmp_path, {"TELEGRAM_BOT_TOKEN": "", "PUBLIC_URL": ""})
     running.start()
     await running.ready()
     yield running
