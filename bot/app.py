@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
@@ -130,7 +129,7 @@ async def prepare(database: Database, now: datetime) -> None:
 def _channels(settings: Settings, database: Database, files: FileStore, now: Callable[[], datetime]) -> list[Channel]:
     """The channels that the settings switch on: one line each."""
     one = database.driver.only_one
-    channels: list[Channel] = [WebChat(database, files, _secret(settings), settings.web_address)]
+    channels: list[Channel] = [WebChat(database, files, secret_key(settings), settings.web_address)]
     if token := _value(settings.telegram_bot_token):
         secret = _value(settings.telegram_webhook_secret) or None
         channels.append(Telegram(token, settings.telegram_api_url, settings.public_url or None, secret, menu, one))
@@ -157,11 +156,11 @@ def _file_address(settings: Settings) -> Callable[[str], str | None]:
     """Where a platform may fetch a file, if the world reaches this server."""
     if not settings.public_url:
         return lambda sha256: None
-    seats = Seats(_secret(settings), secure=True)
+    seats = Seats(secret_key(settings), secure=True)
     return lambda sha256: settings.public_url + seats.file_path(sha256)
 
 
-def _secret(settings: Settings) -> bytes:
+def secret_key(settings: Settings) -> bytes:
     """The key that signs cookies: set, or made once and kept."""
     if given := settings.secret_key.get_secret_value():
         return given.encode()
@@ -169,13 +168,10 @@ def _secret(settings: Settings) -> bytes:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         # Whole or not at all: a key cut short by a power cut would sign like any other.
-        part = path.with_name(f"secret_key.{secrets.token_hex(4)}")
+        part = path.with_name("secret_key.part")
         part.touch(mode=0o600)
         part.write_text(secrets.token_urlsafe(32))
-        # Of several processes that begin at once, the first one's is everybody's.
-        with contextlib.suppress(FileExistsError):
-            os.link(part, path)
-        part.unlink()
+        part.replace(path)
     key = path.read_text().strip()
     if len(key) < 32:
         raise SettingProblem(f"SECRET_KEY: {path} is damaged; delete it, and every web chat begins anew, or set SECRET_KEY")

@@ -141,16 +141,12 @@ class Sender:
         """Which recent delivery the platform calls so; its outcome may not be in the database yet."""
         return self.names.by_message.get((address, message_id))
 
-    def was_sent(self, delivery_id: int) -> bool:
-        """Whether it is known to be, not long ago."""
-        return delivery_id in self.names.by_delivery
-
     def may_follow(self, delivery_id: int | None, fate: str | None) -> bool:
         """Whether what follows this delivery may be sent at once: it is sent, or in our own hands."""
         if delivery_id is None or fate not in (Fate.QUEUED, Fate.CLAIMED) or delivery_id in self.held:
             return True
         known = self.outcomes.fate_of(delivery_id)
-        return self.was_sent(delivery_id) if known is None else known != Fate.QUEUED
+        return delivery_id in self.names.by_delivery if known is None else known != Fate.QUEUED
 
     def give_back(self) -> None:
         """Leaves to others, or to the next start, what need not be said by this process; it takes nothing more."""

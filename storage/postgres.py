@@ -170,9 +170,11 @@ class Held:
                 # Not by hanging up: a server that waits for somebody else's row would not notice, and keep all that we hold.
                 async with asyncio.timeout(UNDO_SECONDS):
                     await self.connection.execute("ROLLBACK")
-        except AWAY:
+        except BaseException as unanswered:
             # It does not answer, or the line is broken, and it undoes it by itself.
             _cut(self.connection)
+            if not isinstance(unanswered, AWAY):
+                raise
         finally:
             await self.pool.release(self.connection)
 

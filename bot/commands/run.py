@@ -9,7 +9,7 @@ import uvloop
 from sqlmodel import col, select
 
 from bot import logs
-from bot.app import ROLES, App, build, utc_now
+from bot.app import ROLES, App, build, secret_key, utc_now
 from bot.commands import open_database
 from bot.commands.officers import web_link
 from bot.settings import SettingProblem, Settings, read_settings
@@ -51,8 +51,10 @@ async def _serve(settings: Settings, roles: list[str]) -> None:
         hints: list[str] = []
 
         async def begin() -> None:
+            secret_key(settings)
             hints.extend(await _first_steps(settings, database))
 
+        # Of several processes that begin at once, one does it, and the first one's key is everybody's.
         await database.driver.only_one("first steps", begin)
         database.keep_others_out()
         app = build(settings, database)
