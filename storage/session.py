@@ -103,7 +103,7 @@ class Session:
         self.connection, self.grammar, self.database = connection, grammar, database
         self.locked: set[Any] = set()  # (model, key) of the rows that are held until the end
         self._rows: dict[tuple[type[SQLModel], Any], Any] = {}
-        self._new: list[SQLModel] = []
+        self._new: dict[int, SQLModel] = {}  # by identity: a village list has thousands
         self._answers: dict[Asked, tuple[frozenset[str], Result[Any]]] = {}  # with the tables that they are about
         self._tables: set[str] = set()  # of the rows that are known or new
 
@@ -193,7 +193,7 @@ class Session:
         if self._tables.isdisjoint(tables):
             return
         changed = (row for row in self._rows.values() if WAS in row.__dict__)
-        if any(table_of(type(row)).name in tables for row in (*self._new, *changed)):
+        if any(table_of(type(row)).name in tables for row in (*self._new.values(), *changed)):
             await self.flush()
 
     def _forget(self, tables: Iterable[str]) -> None:
@@ -223,11 +223,9 @@ class Session:
         model = type(row)
         if self._rows.get((model, key_taker(model)(row.__dict__))) is row:
             return
-        for new in self._new:
-            if new is row:
-                return
-        self._new.append(row)
-        self._tables.add(table_of(model).name)
+        if id(row) not in self._new:
+            self._new[id(row)] = row
+            self._tables.add(table_of(model).name)
 
     def add_all(self, rows: Iterable[SQLModel]) -> None:
         for row in rows:
@@ -250,7 +248,7 @@ class Session:
                 row.__dict__["id"] = number
 
     async def _write(self, changes: list[Write], last: bool = False) -> None:
-        new, self._new = self._new, []
+        new, self._new = list(self._new.values()), {}
         writes = [self._insertion(row) for row in new] + changes
         if not writes:
             return

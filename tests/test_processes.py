@@ -113,14 +113,18 @@ async def test_three_processes_begin_at_once_on_a_new_database(
     await create(postgres, name)
     settings = {"DATABASE_URL": postgres % name, "TELEGRAM_BOT_TOKEN": ""} | ({} if public else {"PUBLIC_URL": ""})
     bots = [Forked(parent, tmp_path, settings, roles) for roles in ("web", "web", "sender,clock")]
-    for bot in bots:
-        bot.start()
-    for bot in bots:
-        await bot.ready()
-    await asyncio.sleep(0.1)  # the hints stand below the line that says so
-    said = "".join(bot.output() for bot in bots)
-    for bot in bots:
-        await bot.stop()
+    try:
+        for bot in bots:
+            bot.start()
+        for bot in bots:
+            await bot.ready()
+        await asyncio.sleep(0.1)  # the hints stand below the line that says so
+        said = "".join(bot.output() for bot in bots)
+        for bot in bots:
+            await bot.stop()
+    finally:
+        for bot in bots:
+            bot.kill()
     assert said.count("A new database") == 1 and "Traceback" not in said
     assert ("?start=" in said) is not public and ("officers invite" in said) is public
     (key,) = tmp_path.glob("secret_key*")
