@@ -158,9 +158,9 @@ class Held:
             if error is None:
                 await self.one.commit()
         except BaseException as failed:
-            await self._leave(failed)
+            error = failed
             raise
-        else:
+        finally:
             await self._leave(error)
 
     async def _leave(self, error: BaseException | None) -> None:

@@ -13,7 +13,7 @@ import pytest
 from bot.app import prepare
 from storage.database import Database
 from storage.places import official, villages
-from tests.faults.forks import Forks, forks
+from tests.forks import Forks, forks
 from tests.running import postgres_server
 
 NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.channels.telegram_api import TelegramApi
-from tests.faults.forks import Forks
+from tests.forks import Forks
 
 ROOT = Path(__file__).parent.parent
 

@@ -12,9 +12,9 @@ import pytest
 
 from storage.database import Database
 from tests.conftest import create
-from tests.faults.forks import Bot as Forked
-from tests.faults.forks import Forks
 from tests.faults.test_crashes import TALK
+from tests.forks import Bot as Forked
+from tests.forks import Forks
 from tests.running import ROOT, Bot
 from tests.web.page import Page
 

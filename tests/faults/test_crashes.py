@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.faults.forks import Bot, Forks
+from tests.forks import Bot, Forks
 from tests.web.page import Page
 
 # What is said, and how the bot's last line then begins.

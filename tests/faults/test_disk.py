@@ -17,9 +17,9 @@ from storage.database import Database
 from storage.evidence import Evidence
 from storage.heard import Mishap
 from tests.faults.crowd import Citizen
-from tests.faults.forks import Bot, Forks
 from tests.faults.platform import BadDay
 from tests.faults.town import copied, town
+from tests.forks import Bot, Forks
 
 FULL, ROOMY = (4096, resource.RLIM_INFINITY), (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 

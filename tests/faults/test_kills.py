@@ -12,8 +12,8 @@ import pytest
 from bot.outbox import LEASE
 from storage.database import Database
 from tests.faults.books import Books
-from tests.faults.forks import Bot, Forks
 from tests.faults.town import Town, copied, town
+from tests.forks import Bot, Forks
 
 EACH = 40  # kills of one database's bots, one after the other
 LONGEST = 0.15  # seconds from the start, or from when all is open, to the kill

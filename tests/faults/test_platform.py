@@ -10,8 +10,8 @@ from storage.database import Database
 from tests.channels.telegram_methods import Problem
 from tests.faults.books import Books
 from tests.faults.crowd import ASSOCIATION, BRANCH
-from tests.faults.forks import Forks
 from tests.faults.town import Town, copied, town
+from tests.forks import Forks
 
 SLOW = 11.0  # seconds: longer than the lease of what is being sent
 

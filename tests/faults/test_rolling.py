@@ -4,8 +4,8 @@ from pathlib import Path
 
 from storage.database import Database
 from tests.faults.crowd import ASSOCIATION, BRANCH
-from tests.faults.forks import Forks
 from tests.faults.town import town
+from tests.forks import Forks
 
 STOPS_WITHIN = 10.0  # seconds
 ROUNDS = 4

@@ -16,8 +16,8 @@ from tests.channels.listening import SECRET
 from tests.channels.telegram_api import TOKEN
 from tests.faults.books import Books
 from tests.faults.crowd import Crowd, invitations
-from tests.faults.forks import Bot, Forks
 from tests.faults.platform import BadDay
+from tests.forks import Bot, Forks
 
 DRAINED_WITHIN = 30.0  # seconds; the lease of a dead process is ten
 
