@@ -8,6 +8,7 @@ import resource
 import shutil
 import statistics
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.benchmarks.servers import BOT_CORE, WORLD_CORE, Contestant, Server
-from tests.benchmarks.talks import ANSWERS, beginning, paced, side_by_side, taps
+from tests.benchmarks.talks import ANSWERS, Talk, beginning, paced, side_by_side, taps
 from tests.benchmarks.webworld import WebWorld
 from tests.benchmarks.world import World
 from tests.conftest import create, drop, fill
@@ -119,44 +120,46 @@ class Arena:
         elif url:
             await drop(self.postgres, name)
 
-    async def measure(
-        self,
-        contestant: Contestant,
-        delay: float,
-        seconds: float,
-        rate: float = 0,
-        database_url: str = "",
-        first: int = 1,
-        think: float = 0,
-    ) -> Figures:
-        """Taps for so many seconds: as fast as they are answered and people `think`, or so many a second."""
+    @asynccontextmanager
+    async def ready(
+        self, contestant: Contestant, delay: float, turns: float, database_url: str = "", first: int = 1, think: float = 0
+    ) -> AsyncIterator["Ready"]:
+        """The contestant's citizens have their first question, and ours have questions for so many turns."""
         async with self.world(contestant, delay, database_url) as world:
             at_once = WHEN_THEY_THINK if think else WHEN_SLOW if delay else SIDE_BY_SIDE
-            count = at_once + enough(rate or FASTEST, seconds) if contestant.ours else 0
+            count = at_once + math.ceil(turns / len(ANSWERS)) if contestant.ours else 0
             people = [world.citizen(first + number) for number in range(max(CROWD, count))]
             if contestant.ours or not delay:
-                await side_by_side(world, [(one, beginning(contestant, one.number)) for one in people], at_once)
+                await side_by_side(world, deque((one, beginning(contestant, one.number)) for one in people), at_once)
             else:
                 # A peer that takes people one after another would take longer to greet them all than to be measured.
                 people = people[:32]
-                await side_by_side(world, [(one, beginning(contestant, one.number)) for one in people], 32)
-            talks = iter([(one, taps(contestant)) for one in people])
-            world.latencies.clear()
-            cpu, began = _cpu(world), asyncio.get_running_loop().time()
-            if rate:
-                await paced(world, talks, rate, seconds)
-            else:
-                await side_by_side(world, talks, at_once, seconds, think)
-            took, used = asyncio.get_running_loop().time() - began, _cpu(world) - cpu
-            assert rate or not contestant.ours or next(talks, None), "the citizens ran out of questions: FASTEST is too small"
-            turns, ordered = len(world.latencies), sorted(world.latencies)
-            p50, p95, p99 = (ordered[int(turns * share)] for share in (0.5, 0.95, 0.99))
-            return Figures(turns / took, used / turns * 1e6, p50, p95, p99, sum(one.megabytes() for one in world.servers))
+                await side_by_side(world, deque((one, beginning(contestant, one.number)) for one in people), 32)
+            yield Ready(world, deque((one, taps(contestant)) for one in people), at_once, think)
 
 
-def enough(rate: float, seconds: float) -> int:
-    """How many citizens have questions for so many turns a second."""
-    return math.ceil(rate * seconds / len(ANSWERS))
+@dataclass(frozen=True)
+class Ready:
+    """A server and its citizens, who go on where they were when they are let play again."""
+
+    world: World
+    talks: deque[Talk]
+    at_once: int
+    think: float
+
+    async def play(self, seconds: float, rate: float = 0) -> Figures:
+        """Taps for so many seconds: as fast as they are answered and people think, or so many a second."""
+        self.world.latencies.clear()
+        cpu, began = _cpu(self.world), asyncio.get_running_loop().time()
+        if rate:
+            await paced(self.world, self.talks, rate, seconds)
+        else:
+            await side_by_side(self.world, self.talks, self.at_once, seconds, self.think)
+        assert len(self.talks) >= self.at_once, "the citizens ran out of questions: FASTEST is too small"
+        took, used = asyncio.get_running_loop().time() - began, _cpu(self.world) - cpu
+        turns, ordered = len(self.world.latencies), sorted(self.world.latencies)
+        p50, p95, p99 = (ordered[int(turns * share)] for share in (0.5, 0.95, 0.99))
+        return Figures(turns / took, used / turns * 1e6, p50, p95, p99, sum(one.megabytes() for one in self.world.servers))
 
 
 def _cpu(world: World) -> float:

@@ -6,6 +6,7 @@ import random
 import sqlite3
 import statistics
 import time
+from collections import deque
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -13,12 +14,13 @@ import aiohttp
 from storage.database import Database
 from storage.delivery import claim
 from storage.speaker import newcomer
-from tests.benchmarks.measures import Arena
+from tests.benchmarks.measures import FASTEST, Arena
 from tests.benchmarks.servers import SQLITE
 from tests.benchmarks.talks import AGREE, beginning, side_by_side
 from tests.benchmarks.world import Citizen, World
 
 FEW = 1_000
+TIMES = 15
 FIRST = 10_000_000  # numbers of those who are stored, far from those who talk
 ANSWERS = json.dumps({f"C{number:02}": "b4" for number in range(1, 21)})
 AT = "2026-11-01 08:00:00.000000"
@@ -65,12 +67,10 @@ def _with(statement: str, count: int, families: int) -> str:
 async def report(arena: Arena, families: int, people: int, seconds: float) -> list[str]:
     full = (await arena.database("sqlite")).removeprefix("sqlite:///")
     store(full, families)
-    empty_turns, full_turns = [], []
-    for _round in range(3):
-        empty_turns.append(await arena.measure(SQLITE, 0, seconds))
-        first = 1_000 + 4_000 * len(full_turns)  # others than those of the rounds before
-        full_turns.append(await arena.measure(SQLITE, 0, seconds, database_url=f"sqlite:///{full}", first=first))
-    ratio = statistics.median(a.cpu / b.cpu for a, b in zip(full_turns, empty_turns, strict=True))
+    turns = TIMES * seconds * FASTEST
+    async with arena.ready(SQLITE, 0, turns) as few, arena.ready(SQLITE, 0, turns, f"sqlite:///{full}", 1_000) as many:
+        pairs = [(await many.play(seconds), await few.play(seconds)) for _time in range(TIMES)]
+    ratio = statistics.median(a.cpu / b.cpu for a, b in pairs)
     (start, soon, end), stall = await memory_and_stalls(arena, full, people)
     claims = [f"{await claims_ratio(arena, kind, families):.2f} ({kind})" for kind in ("sqlite", "postgres")]
     stuck = await impatient(arena, 200)
@@ -103,13 +103,13 @@ async def memory_and_stalls(arena: Arena, path: str, people: int) -> tuple[list[
         # A calm evening: what is measured is a stall, not a queue.
         watching = asyncio.create_task(watch())
         some = [world.citizen(number) for number in range(90_001, 90_201)]
-        await side_by_side(world, [(one, beginning(SQLITE, one.number)) for one in some], 4)
+        await side_by_side(world, deque((one, beginning(SQLITE, one.number)) for one in some), 4)
         over = True
         await watching
         many = [world.citizen(number) for number in range(200_001, 200_001 + people)]
         # The first fill what is kept of a certain size, and open the connections; what grows then grows with the people.
         for some in (many[:FEW], many[FEW:]):
-            await side_by_side(world, [(one, AGREE) for one in some], 64)
+            await side_by_side(world, deque((one, iter(AGREE)) for one in some), 64)
             megabytes.append(server.megabytes())
         return megabytes, longest
 
@@ -163,7 +163,7 @@ async def impatient(arena: Arena, people: int) -> int:
 
     async with arena.world(SQLITE, delay=0.3) as world:
         citizens = [world.citizen(number) for number in range(1, people + 1)]
-        await side_by_side(world, [(one, beginning(SQLITE, one.number)) for one in citizens], people)
+        await side_by_side(world, deque((one, beginning(SQLITE, one.number)) for one in citizens), people)
         return (await asyncio.gather(*(taps(world, one) for one in citizens))).count(False)
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 
 from tests.benchmarks.servers import Contestant
 from tests.benchmarks.world import Citizen, World
@@ -10,7 +11,7 @@ from tests.benchmarks.world import Citizen, World
 AGREE = ["xin chào", "[Bắt đầu]", "[Đồng ý]", "[Đồng ý]", "[Đồng ý]"]
 ANSWERS = ["[Thường xuyên (8 điểm)]", "[Chưa có, câu tiếp theo]"] * 10
 PEERS_ANSWER = "[Mức 3 (6 điểm)]"
-
+Talk = tuple[Citizen, Iterator[str]]  # what is still to be said
 
 SURNAMES = ["Nguyễn", "Trần", "Lê", "Phạm", "Hoàng", "Phan", "Vũ", "Đặng", "Bùi", "Đỗ"]
 
@@ -22,9 +23,9 @@ def who(number: int) -> list[str]:
     return ["[bác]", name, str(1940 + number % 60), "trung tien cam binh", "[Đúng]", "[Công dân học tập]", "[Người dân trong xã]"]
 
 
-def beginning(contestant: Contestant, number: int) -> list[str]:
+def beginning(contestant: Contestant, number: int) -> Iterator[str]:
     """Up to the first question."""
-    return [*AGREE, *who(number)] if contestant.ours else ["xin chào"]
+    return iter([*AGREE, *who(number)] if contestant.ours else ["xin chào"])
 
 
 def taps(contestant: Contestant) -> Iterator[str]:
@@ -35,41 +36,42 @@ def taps(contestant: Contestant) -> Iterator[str]:
             return
 
 
-async def side_by_side(
-    world: World, talks: Iterable[tuple[Citizen, Iterable[str]]], at_once: int, seconds: float = 3600, think: float = 0
-) -> int:
-    """Plays the talks, so many at once, for at most so long; gives how many turns. People think for about so many seconds."""
-    waiting, done, chance = iter(talks), 0, random.Random(1)
-    ends = asyncio.get_running_loop().time() + seconds
+async def side_by_side(world: World, talks: deque[Talk], at_once: int, seconds: float = 3600, think: float = 0) -> None:
+    """Plays the talks, so many at once, for at most so long; whoever is not through is back among them afterwards.
+
+    People think for about `think` seconds before they press.
+    """
+    chance, loop = random.Random(1), asyncio.get_running_loop()
+    ends = loop.time() + seconds
 
     async def work() -> None:
-        nonlocal done
-        for citizen, talk in waiting:
-            for words in talk:
-                if asyncio.get_running_loop().time() > ends:
-                    return
+        while talks:
+            citizen, talk = talks.popleft()
+            while loop.time() < ends:
+                if not (words := next(talk, None)):
+                    break
                 await world.says(citizen, words)
-                done += 1
                 if think:
-                    await asyncio.sleep(think * chance.uniform(0.5, 1.5))
+                    await asyncio.sleep(min(think * chance.uniform(0.5, 1.5), ends - loop.time()))
+            else:
+                talks.append((citizen, talk))
+                return
 
     await asyncio.gather(*(work() for _ in range(at_once)))
-    return done
 
 
-async def paced(world: World, talks: Iterable[tuple[Citizen, Iterator[str]]], rate: float, seconds: float) -> None:
+async def paced(world: World, talks: deque[Talk], rate: float, seconds: float) -> None:
     """Begins `rate` turns a second, whether or not the earlier ones are answered; each citizen waits for their own answer."""
-    loop, idle, running = asyncio.get_running_loop(), list(talks), set[asyncio.Task[None]]()
+    loop, running = asyncio.get_running_loop(), set[asyncio.Task[None]]()
     began = loop.time()
 
     async def turn(citizen: Citizen, talk: Iterator[str]) -> None:
-        if words := next(talk, None):
-            await world.says(citizen, words)
-            idle.append((citizen, talk))
+        await world.says(citizen, next(talk))
+        talks.append((citizen, talk))
 
     for number in range(int(rate * seconds)):
         await asyncio.sleep(max(0, began + number / rate - loop.time()))
-        task = asyncio.create_task(turn(*idle.pop(0)))
+        task = asyncio.create_task(turn(*talks.popleft()))
         running.add(task)
         task.add_done_callback(running.discard)
     await asyncio.gather(*running)
