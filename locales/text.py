@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
-from zoneinfo import ZoneInfo
 
 from locales.catalogue import translate
 
-HOME = ZoneInfo("Asia/Ho_Chi_Minh")
+HOME = timezone(timedelta(hours=7))  # Viet Nam has no summer time
 SOURCE = "vi"
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 

@@ -254,7 +254,7 @@ class Session:
             return
         for row, number in zip(new, await self.connection.write(writes, last), strict=False):
             self._numbered(row, number)
-        if self._answers:
+        if self._answers and not last:
             self._forget({name for made, _values in writes for name in made.tables})
 
     def _insertion(self, row: SQLModel) -> Write:

@@ -125,9 +125,11 @@ async def speaker(session: Session, address: str, key: str, paper_id: int | None
         found = (await session.exec(asked)).first()
     if found is None:
         return await (_first_words(session, address, key) if paper_id is None else speaker(session, address, key))
-    session.hold((Person, found.Person.id), (Conversation, found.Person.id))
+    held: list[Any] = [(Person, found.Person.id), (Conversation, found.Person.id)]
     if paper_id is not None:
+        held.append((Assessment, paper_id))
         _bring_along(session, found)
+    session.hold(*held)
     number = found.number or session.connection.spare("delivery")
     return Speaker(
         found.Address, found.Person, found.Conversation, bool(found.heard), found.newest, found.fate, found.name, number
@@ -145,7 +147,6 @@ def _waited(found: Any, paper_id: int | None) -> bool:
 
 def _bring_along(session: Session, found: Any) -> None:
     paper = found.Assessment
-    session.hold((Assessment, paper.id))
     session.know(last_word(paper.person_id, EXAMINE), [] if found.agreed is None else [found.agreed])
     if not found.pieces:
         session.know(in_paper(paper.id), [])

@@ -31,6 +31,8 @@ class Hearing:
         self.tasks, self.in_hand, self.quiet = set[asyncio.Task[Any]](), 0, asyncio.Event()
         self.away = False  # the database or the file store, when something was last heard
         self.waiting = set[str]()  # the keys of what takes long, or must come again
+        self.under_way: dict[int, tuple[float, Incoming]] = {}  # since when
+        self.looking: asyncio.TimerHandle | None = None
 
     def parse(self, update: Update) -> Incoming | None:
         """What was meant; None where it is nothing for us, or cannot be read."""
@@ -59,7 +61,7 @@ class Hearing:
 
     async def hear(self, receive: Receive, incoming: Incoming) -> bool:
         """Whether it was taken; if not, it must come again."""
-        long = asyncio.get_running_loop().call_later(PATIENCE, self._takes_long, incoming)
+        self._watch(incoming)
         try:
             receipt = await receive(incoming)
         except Exception as error:
@@ -67,7 +69,7 @@ class Hearing:
             self._must_wait(incoming)
             return False
         finally:
-            long.cancel()
+            del self.under_way[id(incoming)]
         if receipt.busy:
             return False
         self.away = False
@@ -83,6 +85,22 @@ class Hearing:
             # While it lasts, all that waits is brought again every few seconds: one line tells it.
             self.away = True
             self.log.error("messages must wait", extra={"action": "receive_waits", "reason": str(error)})
+
+    def _watch(self, incoming: Incoming) -> None:
+        """One look over all of them costs less than a timer for each."""
+        loop = asyncio.get_running_loop()
+        self.under_way[id(incoming)] = loop.time(), incoming
+        if self.looking is None:
+            self.looking = loop.call_later(PATIENCE, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Those who came first stand first."""
+        self.looking, now = None, loop.time()
+        for since, incoming in self.under_way.values():
+            if since + PATIENCE > now:
+                self.looking = loop.call_at(since + PATIENCE, self._look, loop)
+                return
+            self._takes_long(incoming)
 
     def _takes_long(self, incoming: Incoming) -> None:
         # A photo takes as long as its platform, and may not be there any more: nothing is promised before that is known.

@@ -19,10 +19,12 @@ class Told:
 
     def __init__(self) -> None:
         self.keys: list[str] = []
+        self.one = asyncio.Event()
         self.hearing = Hearing(lambda update: None, None, self.apologise, log)
 
     async def apologise(self, incoming: Incoming) -> None:
         self.keys.append(incoming.key)
+        self.one.set()
 
     async def hears(self, key: str, becomes: Callable[[], Receipt], meaning: Meaning | None = None, after: float = 0) -> bool:
         async def receive(incoming: Incoming) -> Receipt:
@@ -59,3 +61,23 @@ async def test_a_photo_on_its_way_is_promised_nothing(monkeypatch: pytest.Monkey
     assert await told.hears("photo", Receipt, Sent("photo", "1", None, 10, None), after=0.2)
     assert await told.hears("words", Receipt, after=0.2)
     assert told.keys == ["words"]
+
+
+async def test_each_that_takes_long_is_told_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also who came while others were waited for already, and who came when nobody was any more."""
+    monkeypatch.setattr(hearing, "PATIENCE", 0.1)
+    told = Told()
+
+    async def say(key: str, at: float, takes: float) -> None:
+        await asyncio.sleep(at)
+        assert await told.hears(key, Receipt, after=takes)
+
+    saying = asyncio.gather(
+        say("first", 0, 0.5), say("quick", 0, 0.01), say("second", 0.05, 0.5), say("none", 0.2, 0.01), say("third", 0.25, 0.3)
+    )
+    await told.one.wait()
+    assert told.keys == ["first"]
+    await saying
+    assert told.keys == ["first", "second", "third"]
+    await say("late", 0, 0.2)
+    assert told.keys[3:] == ["late"]
