@@ -135,7 +135,7 @@ class Arena:
                 # A peer that takes people one after another would take longer to greet them all than to be measured.
                 people = people[:32]
                 await side_by_side(world, deque((one, beginning(contestant, one.number)) for one in people), 32)
-            yield Ready(world, deque((one, taps(contestant)) for one in people), at_once, think)
+            yield Ready(world, deque((one, taps(contestant)) for one in people), min(at_once, len(people)), think)
 
 
 @dataclass(frozen=True)
