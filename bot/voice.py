@@ -33,7 +33,7 @@ class Names:
 
     def learn(self, address: str, delivery_id: int, name: str) -> None:
         """What another process may have sent, or this one long ago."""
-        if self.by_message.get((address, name)) == delivery_id:
+        if self.by_delivery.get(delivery_id) == name and self.by_message.get((address, name)) == delivery_id:
             return
         _keep(self.by_delivery, delivery_id, name)
         _keep(self.by_message, (address, name), delivery_id)

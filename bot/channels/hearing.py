@@ -31,7 +31,7 @@ class Hearing:
         self.tasks, self.in_hand, self.quiet = set[asyncio.Task[Any]](), 0, asyncio.Event()
         self.away = False  # the database or the file store, when something was last heard
         self.waiting = set[str]()  # the keys of what takes long, or must come again
-        self.under_way: dict[int, tuple[float, Incoming]] = {}  # since when
+        self.under_way: dict[int, tuple[float, Incoming]] = {}  # what does not take long yet, and since when
         self.looking: asyncio.TimerHandle | None = None
 
     def parse(self, update: Update) -> Incoming | None:
@@ -69,7 +69,7 @@ class Hearing:
             self._must_wait(incoming)
             return False
         finally:
-            del self.under_way[id(incoming)]
+            self.under_way.pop(id(incoming), None)
         if receipt.busy:
             return False
         self.away = False
@@ -94,12 +94,13 @@ class Hearing:
             self.looking = loop.call_later(PATIENCE, self._look, loop)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Those who came first stand first."""
+        """Those who came first stand first; each is told once, however many take long."""
         self.looking, now = None, loop.time()
-        for since, incoming in self.under_way.values():
+        for number, (since, incoming) in list(self.under_way.items()):
             if since + PATIENCE > now:
                 self.looking = loop.call_at(since + PATIENCE, self._look, loop)
                 return
+            del self.under_way[number]
             self._takes_long(incoming)
 
     def _takes_long(self, incoming: Incoming) -> None:
